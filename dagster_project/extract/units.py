@@ -29,9 +29,10 @@ _SPELLINGS: dict[str, tuple[str, ...]] = {
     "万户": ("10000households", "10000subscribers", "万线"),
     "元": ("yuan", "rmb", "yuan/person", "元/人"),
     "千元": ("1000yuan",),
-    "万元": ("10000yuan", "tenthousandyuan", "rmb10000"),
+    "万元": ("10000yuan", "tenthousandyuan", "rmb10000", "万元人民币"),
     "百万元": ("millionyuan", "1000000yuan"),
-    "亿元": ("100000000yuan", "100millionyuan", "hundredmillionyuan"),
+    "亿元": ("100000000yuan", "100millionyuan", "hundredmillionyuan", "亿元人民币"),
+    "百万美元": ("millionusdollars", "millionusd", "usdmillion", "1000000usdollars"),
     "万美元": (
         "10000usdollars",
         "10000usd",
@@ -121,6 +122,8 @@ _SPELLINGS: dict[str, tuple[str, ...]] = {
     "标台": ("standardbus", "standardbuses"),
     "米": ("m", "meter", "meters"),
     "倍": ("times",),
+    "词": ("words", "word"),
+    "DN": ("digitalnumber", "digitalnumbers"),
 }
 _NORMAL: dict[str, str] = {}
 for _key, _others in _SPELLINGS.items():
