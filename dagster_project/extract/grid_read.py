@@ -1,0 +1,356 @@
+"""Opens a gridded file and returns the window over a map, north up, west to east, units checked.
+
+Belongs here: NetCDF (3 and 4) and GeoTIFF, axis orders, longitude conventions, missing marks, the
+rules by which a variable is found. Does not belong here: cities (coverage.py), or what is summed
+(grids.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import rasterio.errors
+import xarray as xr
+from rasterio.windows import Window
+
+from dagster_project.extract.coverage import GridGeometry
+from dagster_project.extract.schema import ExtractError
+
+_LON_NAMES = ("lon", "longitude", "x", "nav_lon")
+_LAT_NAMES = ("lat", "latitude", "y", "nav_lat")
+# Values that products use for "no data" without saying so in an attribute.
+_SENTINELS = (-999.0, -999.9, -9999.0, -32768.0, -3.4028235e38, 9.96921e36, 1e20, 65535.0)
+_MAX_CELLS = 250_000_000
+
+
+@dataclass(frozen=True)
+class GridRule:
+    """How a variable of one kind of product is known.
+
+    Attributes
+    ----------
+    variables
+        Names, lower case, in order of preference; ``None`` takes the only gridded variable.
+    units
+        Accepted units (folded, see :func:`fold_unit`) and their meaning.
+    unit_when_silent
+        Meaning assumed where the file states no unit; ``None`` refuses such a file.
+    valid
+        Least and greatest possible value; anything else is a missing mark or a wrong file.
+    """
+
+    variables: tuple[str, ...] | None
+    units: dict[str, str]
+    unit_when_silent: str | None
+    valid: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class GridWindow:
+    """Values of one variable over a window.
+
+    Attributes
+    ----------
+    values
+        float32 or float64, shape (ny, nx), north up; NaN where missing.
+    unit
+        Meaning of the unit, a value of ``GridRule.units``.
+    attributes
+        Attributes of file and variable (lower-case names), as text.
+    notes
+        What was assumed on the way, for the note of each observation.
+    """
+
+    values: np.ndarray
+    geometry: GridGeometry
+    variable: str
+    unit: str
+    unit_printed: str
+    attributes: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def read_window(
+    path: Path, rule: GridRule, bounds: tuple[float, float, float, float], *, pad: int = 0
+) -> GridWindow:
+    """The part of a file that lies over ``bounds``.
+
+    Parameters
+    ----------
+    path
+        ``.nc`` (NetCDF 3, 4 or HDF5) or ``.tif``.
+    rule
+        What to look for.
+    bounds
+        West, south, east, north in degrees, longitudes from -180 to 180.
+    pad
+        Cells to add on every side, where the file has them.
+
+    Raises
+    ------
+    ExtractError
+        If the file cannot be opened, has no such variable or unit, is not a regular
+        longitude-latitude grid, does not touch the bounds, or holds impossible values.
+    """
+    if not path.exists():
+        raise ExtractError(f"grid file {path} does not exist")
+    if path.suffix.lower() in (".tif", ".tiff"):
+        window = _read_geotiff(path, rule, bounds, pad)
+    else:
+        window = _read_netcdf(path, rule, bounds, pad)
+    return _without_missing_marks(path, rule, window)
+
+
+def fold_unit(text: str) -> str:
+    """A unit without case, blanks, exponents' signs and the many micro signs."""
+    folded = text.strip().lower().replace("µ", "u").replace("μ", "u").replace("³", "3")
+    for old, new in (("**", ""), ("^", ""), (" per ", "/"), ("²", "2"), ("⁻", "-"), ("¹", "1")):
+        folded = folded.replace(old, new)
+    return folded.replace(" ", "").replace("_", "").replace(".", "")
+
+
+def _read_netcdf(
+    path: Path, rule: GridRule, bounds: tuple[float, float, float, float], pad: int
+) -> GridWindow:
+    with path.open("rb") as handle:
+        magic = handle.read(8)
+    if magic[:3] == b"CDF":
+        engine = "scipy" if magic[3:4] in (b"\x01", b"\x02") else "netcdf4"
+    elif magic == b"\x89HDF\r\n\x1a\n":
+        engine = "h5netcdf"
+    else:
+        raise ExtractError(
+            f"{path.name}: not a NetCDF file (it begins with {magic[:4]!r}); the download may be "
+            "incomplete or an error page saved under this name"
+        )
+    try:
+        with xr.open_dataset(path, engine=engine, decode_times=False, cache=False) as data:
+            return _netcdf_window(path, data, rule, bounds, pad)
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+        # HDF5 reports a truncated file or a damaged chunk by any of these.
+        raise ExtractError(
+            f"{path.name}: cannot be read as NetCDF ({type(error).__name__}: {error}); "
+            "download it again"
+        ) from error
+
+
+def _netcdf_window(
+    path: Path,
+    data: xr.Dataset,
+    rule: GridRule,
+    bounds: tuple[float, float, float, float],
+    pad: int,
+) -> GridWindow:
+    lon_name = _coordinate(data, _LON_NAMES, "degrees_east")
+    lat_name = _coordinate(data, _LAT_NAMES, "degrees_north")
+    if lon_name is None or lat_name is None:
+        raise ExtractError(
+            f"{path.name}: no longitude and latitude coordinates; found {_listed(data)}"
+        )
+    gridded = [str(n) for n, v in data.data_vars.items() if {lon_name, lat_name} <= set(v.dims)]
+    if rule.variables is None:
+        chosen = gridded if len(gridded) == 1 else []
+    else:
+        by_name = {name.lower(): name for name in gridded}
+        chosen = [by_name[name] for name in rule.variables if name in by_name][:1]
+    if not chosen:
+        wanted = (
+            "exactly one gridded variable"
+            if rule.variables is None
+            else " or ".join(rule.variables)
+        )
+        raise ExtractError(f"{path.name}: expected the variable {wanted}; found {_listed(data)}")
+    variable = data[chosen[0]]
+    for dim in set(variable.dims) - {lon_name, lat_name}:
+        if variable.sizes[dim] != 1:
+            raise ExtractError(
+                f"{path.name}: {chosen[0]} has {variable.sizes[dim]} steps of {dim}; expected one "
+                "annual field (drop the annual file, not the monthly one)"
+            )
+        variable = variable.isel({dim: 0})
+    printed = str(variable.attrs.get("units", variable.attrs.get("unit", ""))).strip()
+    unit, notes = _unit(path, chosen[0], printed, rule)
+
+    lon = np.asarray(data[lon_name].to_numpy(), dtype=float)
+    lat = np.asarray(data[lat_name].to_numpy(), dtype=float)
+    west_first = np.argsort((lon + 180.0) % 360.0 - 180.0, kind="stable")
+    north_first = np.argsort(-lat, kind="stable")
+    left, dx = _regular(path, "longitude", ((lon + 180.0) % 360.0 - 180.0)[west_first])
+    bottom, dy = _regular(path, "latitude", lat[north_first][::-1])
+    whole = GridGeometry(left, bottom + dy * len(lat), dx, dy, len(lon), len(lat))
+    geometry, rows, cols = _clip(path, whole, bounds, pad)
+    row_ids, col_ids = north_first[rows], west_first[cols]
+    # Read one block that holds all wanted cells, then order it; only a window that crosses the
+    # file's own seam reads more than it needs.
+    block = variable.transpose(lat_name, lon_name).isel(
+        {
+            lat_name: slice(row_ids.min(), row_ids.max() + 1),
+            lon_name: slice(col_ids.min(), col_ids.max() + 1),
+        }
+    )
+    values = block.to_numpy()[np.ix_(row_ids - row_ids.min(), col_ids - col_ids.min())]
+    attributes = {str(k).lower(): str(v) for k, v in {**data.attrs, **variable.attrs}.items()}
+    return GridWindow(
+        _floating(values), geometry, chosen[0], unit, printed, attributes, tuple(notes)
+    )
+
+
+def _read_geotiff(
+    path: Path, rule: GridRule, bounds: tuple[float, float, float, float], pad: int
+) -> GridWindow:
+    try:
+        with rasterio.open(path) as image:
+            if image.count != 1:
+                raise ExtractError(f"{path.name}: has {image.count} bands; expected one")
+            if image.crs is None or not image.crs.is_geographic:
+                raise ExtractError(
+                    f"{path.name}: its reference system is {image.crs}; expected longitude and "
+                    "latitude. Convert it: gdalwarp -t_srs EPSG:4326 in.tif out.tif"
+                )
+            affine = image.transform
+            if affine.b or affine.d or affine.e >= 0 or affine.a <= 0:
+                raise ExtractError(
+                    f"{path.name}: rotated or not north up; convert it with gdalwarp"
+                )
+            west = np.array([affine.c, affine.c + affine.a]) + affine.a / 2
+            lon = west[0] + affine.a * np.arange(image.width)
+            lat = affine.f + affine.e / 2 + affine.e * np.arange(image.height)
+            left, dx = _regular(path, "longitude", lon)
+            bottom, dy = _regular(path, "latitude", lat[::-1])
+            whole = GridGeometry(left, bottom + dy * len(lat), dx, dy, len(lon), len(lat))
+            geometry, rows, cols = _clip(path, whole, bounds, pad)
+            window = Window(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
+            values = _floating(image.read(1, window=window))
+            if image.nodata is not None and not np.isnan(image.nodata):
+                values[values == np.asarray(image.nodata).astype(values.dtype)] = np.nan
+            scale, offset = image.scales[0], image.offsets[0]
+            if (scale, offset) != (1.0, 0.0):
+                values = values * scale + offset
+            tags = {**image.tags(), **image.tags(1)}
+            printed = str((image.units or (None,))[0] or tags.get("units", "")).strip()
+    except rasterio.errors.RasterioError as error:
+        raise ExtractError(
+            f"{path.name}: cannot be read as GeoTIFF ({error}); download it again"
+        ) from error
+    unit, notes = _unit(path, "band 1", printed, rule, is_image=True)
+    attributes = {str(k).lower(): str(v) for k, v in tags.items()}
+    return GridWindow(values, geometry, "band 1", unit, printed, attributes, tuple(notes))
+
+
+def _unit(
+    path: Path, variable: str, printed: str, rule: GridRule, *, is_image: bool = False
+) -> tuple[str, list[str]]:
+    if printed:
+        meaning = rule.units.get(fold_unit(printed))
+        if meaning is None:
+            raise ExtractError(
+                f"{path.name}: {variable} is in {printed!r}; expected one of "
+                f"{', '.join(sorted(rule.units))}"
+            )
+        return meaning, []
+    if rule.unit_when_silent is None:
+        raise ExtractError(
+            f"{path.name}: {variable} states no unit (attribute units); expected one of "
+            f"{', '.join(sorted(rule.units))}"
+        )
+    # A GeoTIFF has no place for a unit, so its silence says nothing.
+    return rule.unit_when_silent, [] if is_image else [
+        f"unit not stated in the file, taken as {rule.unit_when_silent}"
+    ]
+
+
+def _without_missing_marks(path: Path, rule: GridRule, window: GridWindow) -> GridWindow:
+    low, high = rule.valid
+    values = window.values
+    with np.errstate(invalid="ignore"):
+        outside = (values < low) | (values > high)
+    if not outside.any():
+        return window
+    marks = np.unique(values[outside])
+    unknown = [m for m in marks if not np.isclose(m, _SENTINELS, rtol=1e-5).any()]
+    if unknown:
+        row, col = np.argwhere(outside & (values == unknown[0]))[0]
+        geometry = window.geometry
+        raise ExtractError(
+            f"{path.name}: {window.variable} is {unknown[0]:g} at "
+            f"{geometry.left + (col + 0.5) * geometry.dx:.3f} E, "
+            f"{geometry.top - (row + 0.5) * geometry.dy:.3f} N; expected {low:g} to {high:g} "
+            f"{window.unit}. Is it the right product, or an undeclared missing mark?"
+        )
+    cleaned = np.where(outside, np.nan, values).astype(values.dtype)
+    note = f"undeclared missing mark {', '.join(f'{m:g}' for m in marks)} read as missing"
+    return GridWindow(
+        cleaned, window.geometry, window.variable, window.unit, window.unit_printed,
+        window.attributes, (*window.notes, note),
+    )  # fmt: skip
+
+
+def _regular(path: Path, axis: str, ascending: np.ndarray) -> tuple[float, float]:
+    """Lower edge and step of cell centres; single-precision noise is rounded away."""
+    n = len(ascending)
+    if n < 2:
+        raise ExtractError(f"{path.name}: {axis} has {n} value(s); expected a grid")
+    step = (ascending[-1] - ascending[0]) / (n - 1)
+    per_degree = round(1.0 / step) if step > 0 else 0
+    if per_degree and n * abs(step - 1.0 / per_degree) < 0.05 * step:
+        step = 1.0 / per_degree
+    off = ascending - step * np.arange(n)
+    if step <= 0 or np.ptp(off) > 0.1 * step:
+        raise ExtractError(f"{path.name}: {axis} is not evenly spaced; expected a regular grid")
+    edge = float(off.mean()) - step / 2
+    halves = edge / (step / 2)
+    if abs(halves - round(halves)) < 0.05:
+        edge = round(halves) * (step / 2)
+    return edge, float(step)
+
+
+def _clip(
+    path: Path, whole: GridGeometry, bounds: tuple[float, float, float, float], pad: int
+) -> tuple[GridGeometry, slice, slice]:
+    west, south, east, north = bounds
+    col0 = max(int(np.floor((west - whole.left) / whole.dx + 1e-9)) - pad, 0)
+    col1 = min(int(np.ceil((east - whole.left) / whole.dx - 1e-9)) + pad, whole.nx)
+    row0 = max(int(np.floor((whole.top - north) / whole.dy + 1e-9)) - pad, 0)
+    row1 = min(int(np.ceil((whole.top - south) / whole.dy - 1e-9)) + pad, whole.ny)
+    if col1 <= col0 or row1 <= row0:
+        w, s, e, n = whole.bounds
+        raise ExtractError(
+            f"{path.name}: the grid ({w:g} to {e:g} E, {s:g} to {n:g} N) does not touch the cities "
+            f"({west:g} to {east:g} E, {south:g} to {north:g} N)"
+        )
+    if (col1 - col0) * (row1 - row0) > _MAX_CELLS:
+        raise ExtractError(
+            f"{path.name}: {(col1 - col0) * (row1 - row0):,} cells over the cities, more than the "
+            f"limit of {_MAX_CELLS:,}; resample it, e.g. gdalwarp -tr 0.00833333 0.00833333 "
+            "-r average in.tif out.tif"
+        )
+    geometry = GridGeometry(
+        whole.left + col0 * whole.dx,
+        whole.top - row0 * whole.dy,
+        whole.dx, whole.dy, col1 - col0, row1 - row0,
+    )  # fmt: skip
+    return geometry, slice(row0, row1), slice(col0, col1)
+
+
+def _coordinate(data: xr.Dataset, names: tuple[str, ...], unit: str) -> str | None:
+    for name in data.variables:
+        variable = data[name]
+        if variable.ndim == 1 and variable.dims == (name,):
+            stated = str(variable.attrs.get("units", "")).lower()
+            if str(name).lower() in names or stated == unit:
+                return str(name)
+    return None
+
+
+def _listed(data: xr.Dataset) -> str:
+    listed = [f"{n}({', '.join(map(str, v.dims))})" for n, v in data.data_vars.items()]
+    return ", ".join(listed) or "no variables"
+
+
+def _floating(values: np.ndarray) -> np.ndarray:
+    if values.dtype in (np.dtype("f4"), np.dtype("f8")):
+        return np.array(values)
+    return values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
