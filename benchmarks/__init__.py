@@ -1,0 +1,1 @@
+"""Speed beside what a user would otherwise run, in one process on the same data."""

@@ -1,0 +1,1 @@
+"""Release rules of the published panel. Knows no orchestration and no econometrics."""

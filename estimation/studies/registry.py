@@ -1,7 +1,7 @@
 """What an estimator owes the study runner: one result object and one registry of names.
 
 Belongs here: the contract between a study's YAML and the econometrics. Does not belong here: any
-estimator (its own module registers a thin adapter), the YAML schema (``spec``), or running (``runner``).
+estimator (its own module registers a thin adapter), the YAML schema (``spec``), running (``runner``).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Estimation:
     diagnostics : mapping of str to number or str
         Everything else worth a row (pre-trend p, first-stage F, share of negative weights ...).
     tables : mapping of str to DataFrame
-        Companion tables (balance, placebo draws, Bacon components ...), stored beside the estimates.
+        Companion tables (balance, placebo draws, Bacon components ...).
     figures : mapping of str to matplotlib Figure
         Figures by name; the caller saves them. Estimators know no file paths.
     """
@@ -78,7 +78,7 @@ class RunContext:
     workers: int = 1
     full: bool = False
     cache: Any = None
-    progress: Callable[[str], None] = lambda message: None
+    progress: Callable[[str], None] = lambda message: None  # noqa: ARG005
 
 
 Adapter = Callable[[pd.DataFrame, "ModelSpec", RunContext], Estimation]

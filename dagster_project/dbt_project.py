@@ -1,0 +1,160 @@
+"""The dbt project as Dagster sees it: where it lies, how its nodes are named, how it is called.
+
+Belongs here: the manifest, the translator, the arguments and environment of a dbt call. Does not
+belong here: SQL, or the assets themselves (``assets.warehouse``).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
+
+from dagster_project.lake import Lake
+from dagster_project.resources import exclusive
+from dagster_project.settings import DBT_PROJECT_DIR, Settings
+
+TARGET_DIR = DBT_PROJECT_DIR / "target"
+MANIFEST = TARGET_DIR / "manifest.json"
+OUTCOMES_TAG = "outcomes"
+_GROUPS = {"staging": "staging", "intermediate": "intermediate", "marts": "marts"}
+
+
+class DbtParseError(Exception):
+    """dbt could not read the project; the message carries what dbt said."""
+
+
+def dbt_environment(settings: Settings) -> dict[str, str]:
+    """Environment of every dbt call: where lake and warehouse lie, nothing sent home."""
+    return {
+        "PILOT_PANEL_WAREHOUSE": str(settings.warehouse),
+        "PILOT_PANEL_LAKE": str(settings.lake),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def build_arguments(*, full_refresh: bool = False) -> list[str]:
+    """Arguments of the build; Dagster adds the selection of the assets that are materialised."""
+    arguments = ["build", "--indirect-selection", "cautious"]
+    if full_refresh:
+        arguments.append("--full-refresh")
+    return arguments
+
+
+def dbt_executable() -> str:
+    """The dbt of this environment, also when the environment is not activated.
+
+    Raises
+    ------
+    DbtParseError
+        If there is none.
+    """
+    beside = Path(sys.executable).with_name("dbt")
+    found = str(beside) if beside.exists() else shutil.which("dbt")
+    if not found:
+        raise DbtParseError("no dbt beside this Python: run `make setup`")
+    return found
+
+
+def ensure_manifest(settings: Settings) -> Path:
+    """Parse the dbt project if its manifest is absent or older than its files.
+
+    Loading definitions must work in any order and outside the development server, so this does
+    what ``dagster dev`` does by itself.
+
+    Raises
+    ------
+    DbtParseError
+        If dbt cannot parse the project.
+    """
+    with exclusive(DBT_PROJECT_DIR / "target.lock", 120, "the dbt manifest"):
+        if MANIFEST.exists() and MANIFEST.stat().st_mtime >= _newest_source():
+            return MANIFEST
+        # Parsing needs no lake, but reads the variables that name it.
+        result = subprocess.run(
+            [dbt_executable(), "--quiet", "parse", "--profiles-dir", ".", "--no-partial-parse"],
+            cwd=DBT_PROJECT_DIR,
+            env={**os.environ, **dbt_environment(settings)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode != 0 or not MANIFEST.exists():
+            raise DbtParseError(f"dbt parse failed:\n{result.stdout}\n{result.stderr}")
+        os.utime(MANIFEST)
+    return MANIFEST
+
+
+def _newest_source() -> float:
+    newest = 0.0
+    for suffix in ("sql", "yml", "csv", "md"):
+        for path in DBT_PROJECT_DIR.rglob(f"*.{suffix}"):
+            if "target" not in path.parts:
+                newest = max(newest, path.stat().st_mtime)
+    return newest
+
+
+class PanelTranslator(DagsterDbtTranslator):
+    """Names dbt nodes by layer (``marts/city_year``), sources by the asset that writes them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            settings=DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True)
+        )
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        name = dbt_resource_props["name"]
+        kind = dbt_resource_props["resource_type"]
+        if kind == "source":
+            return dg.AssetKey(["lake", name])
+        if kind == "seed":
+            return dg.AssetKey(["facts", name])
+        return dg.AssetKey([_layer(dbt_resource_props), name])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        if dbt_resource_props["resource_type"] == "seed":
+            return "facts"
+        return _layer(dbt_resource_props)
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
+        return ["team:data"]
+
+
+def _layer(props: Mapping[str, Any]) -> str:
+    for part in props.get("fqn", []):
+        if part in _GROUPS:
+            return _GROUPS[part]
+    return "warehouse"
+
+
+def prepare_warehouse(settings: Settings) -> str | None:
+    """Make sure that dbt finds a lake it can read and a warehouse it can open.
+
+    Returns a sentence on what was healed, if anything. A warehouse that DuckDB refuses to open
+    (a killed run, another version) holds nothing that the lake does not, so it is set aside.
+    """
+    import duckdb
+
+    lake = Lake(settings.lake)
+    lake.prepare()
+    (settings.lake / "derived").mkdir(parents=True, exist_ok=True)
+    if not settings.warehouse.exists():
+        return None
+    try:
+        duckdb.connect(str(settings.warehouse)).close()
+    except duckdb.Error as error:
+        if "lock" in str(error).lower():
+            return None  # in use; dbt's own retries wait for it
+        for path in settings.warehouse.parent.glob(settings.warehouse.name + "*"):
+            if path.suffix != ".lock":
+                path.unlink()
+        return f"the warehouse could not be opened ({error}); it is built anew from the lake"
+    return None

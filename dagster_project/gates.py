@@ -1,0 +1,95 @@
+"""The gate between warehouse and release: what was checked, on which panel, with what result.
+
+Belongs here: the record of the last check and the refusal. Does not belong here: rules
+(``expectations``) or the release itself (``release``). The record names the panel by the
+fingerprint of its content, so it holds across runs and cannot vouch for another panel.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from dagster_project.lake import write_frame, write_text
+from dagster_project.settings import Settings
+from expectations.runner import GateReport
+
+
+class GateRefusal(Exception):
+    """Publication was refused; the message names rules, cities, years, values and cells."""
+
+
+def panel_fingerprint(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    """Fingerprint of a table's content, independent of the order of its rows."""
+    row = connection.execute(
+        f"select count(*), coalesce(bit_xor(hash(t)), 0), coalesce(sum(hash(t)::hugeint), 0) "
+        f'from "{table}" as t'
+    ).fetchone()
+    assert row is not None
+    return f"{row[0]}-{row[1]:x}-{row[2]:x}"
+
+
+def record_path(settings: Settings) -> Path:
+    """Where the record of the last check lies."""
+    return settings.results / "gates" / "gates.json"
+
+
+def record(settings: Settings, table: str, fingerprint: str, report: GateReport) -> None:
+    """Keep the result of a check, and its findings as Parquet."""
+    write_frame(record_path(settings).with_name("findings.parquet"), report.findings)
+    content = {
+        "table": table,
+        "fingerprint": fingerprint,
+        "checked": datetime.now(UTC).isoformat(timespec="seconds"),
+        "rules": [asdict(r) for r in report.results],
+    }
+    write_text(record_path(settings), json.dumps(content, indent=1, ensure_ascii=False))
+
+
+def require_passed(settings: Settings, table: str, fingerprint: str) -> dict[str, Any]:
+    """The record of the last check, if it allows this very panel to be published.
+
+    Raises
+    ------
+    GateRefusal
+        If the panel was not checked, was checked in another state, or failed a critical rule.
+    """
+    path = record_path(settings)
+    if not path.exists():
+        raise GateRefusal(
+            f"{table} was never checked: materialise it together with its checks, or run the job "
+            "`everything`"
+        )
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if content["fingerprint"] != fingerprint:
+        raise GateRefusal(
+            f"{table} has changed since it was last checked ({content['checked']}): run its checks "
+            "again, then publish"
+        )
+    failed = [
+        r for r in content["rules"] if r["severity"] == "critical" and r["status"] == "failed"
+    ]
+    if failed:
+        lines = "\n".join(f"- {r['rule']}: {r['message']}" for r in failed)
+        raise GateRefusal(
+            f"publication refused, {len(failed)} critical rule(s) failed on {table}. The last "
+            f"release stays as it is.\n{lines}\nEvery finding: {path.with_name('findings.parquet')}"
+        )
+    return content
+
+
+def source_cells(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Where each published value stood, one line of text per city, year and indicator."""
+    return connection.execute(
+        """
+        select city_code, year, indicator,
+               concat_ws(' ', file, sheet, cell) as source_cell
+        from provenance
+        """
+    ).df()

@@ -1,0 +1,229 @@
+"""Landing folder to lake: which files changed, which reader takes them, what became of each.
+
+Belongs here: the incremental walk shared by all source assets. Does not belong here: file formats
+(``extract``), Dagster (``assets.sources``), or anything after the lake.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import geopandas as gpd
+
+from dagster_project.extract import boundaries as boundary_reader
+from dagster_project.extract import tables
+from dagster_project.extract.discover import LandingFile, discover
+from dagster_project.extract.schema import ExtractError, ExtractResult
+from dagster_project.lake import Lake, code_version, partition_fingerprint
+from dagster_project.settings import Settings
+
+GRID_SOURCES = ("edgar_co2", "pm25", "nightlights", "elevation")
+
+
+class EmptyLandingError(Exception):
+    """The landing folder holds nothing that any reader knows."""
+
+
+@dataclass
+class IngestReport:
+    """What one source's ingestion did, for people and for metadata."""
+
+    source: str
+    read: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)  # file -> reason
+    observations: int = 0
+    rejects: int = 0
+
+
+@cache
+def table_sources() -> tuple[str, ...]:
+    """Ids of all declared table mappings, sorted (patents and compiled tables included)."""
+    return tuple(sorted(tables.load_mappings()))
+
+
+def all_sources() -> tuple[str, ...]:
+    """Every source that has a raw asset, in the order in which people look for them."""
+    return ("yearbook", *GRID_SOURCES, *table_sources())
+
+
+def scan(settings: Settings) -> list[LandingFile]:
+    """Files of the landing folder with their source, partition and hash.
+
+    Raises
+    ------
+    EmptyLandingError
+        If no file is recognised; the message says what is expected where.
+    """
+    settings.cache.mkdir(parents=True, exist_ok=True)
+    found = discover(settings.landing_dir, hash_cache=settings.cache / "landing_hashes.json")
+    if not any(f.source != "unrecognised" for f in found):
+        seen = f"{len(found)} files there, none of them recognised" if found else "it is empty"
+        raise EmptyLandingError(
+            f"nothing to read in the landing folder {settings.landing_dir}: {seen}. Expected for "
+            "example yearbook/2023/*.xlsx, edgar/*.nc, pm25/*.nc, patents/*.csv, "
+            "tables/<source>/* or compiled/*.xlsx; see the README's table of sources."
+        )
+    return found
+
+
+@cache
+def _reader_version(source: str) -> str:
+    shared = ("dagster_project.extract.schema", "dagster_project.extract.text")
+    if source == "yearbook":
+        return code_version("dagster_project.extract.yearbook", *shared)
+    if source in GRID_SOURCES:
+        return code_version(
+            "dagster_project.extract.grids", "dagster_project.extract.boundaries", *shared
+        )
+    mapping = tables.load_mappings()[source]
+    return code_version("dagster_project.extract.tables", *shared) + str(mapping.content_hash())
+
+
+@cache
+def boundaries_for(path: Path | None) -> gpd.GeoDataFrame:
+    """City polygons, read once per process."""
+    return boundary_reader.load_boundaries(path)
+
+
+def _read(source: str, files: list[LandingFile], settings: Settings) -> ExtractResult:
+    if source == "yearbook":
+        from dagster_project.extract import yearbook
+
+        return ExtractResult.concat(
+            [yearbook.read_file(f.path, relative_to=settings.landing_dir) for f in files]
+        )
+    if source in GRID_SOURCES:
+        from dagster_project.extract import grids
+
+        polygons = boundaries_for(settings.boundaries)
+        return ExtractResult.concat(
+            [
+                grids.read_grid(
+                    f.path,
+                    source,
+                    polygons,
+                    settings.cache / "coverage",
+                    relative_to=settings.landing_dir,
+                )
+                for f in files
+            ]
+        )
+    mapping = tables.load_mappings()[source]
+    return ExtractResult.concat(
+        [tables.read_table(f.path, mapping, relative_to=settings.landing_dir) for f in files]
+    )
+
+
+def ingest(
+    source: str,
+    settings: Settings,
+    files: list[LandingFile],
+    log: Callable[[str], None],
+) -> IngestReport:
+    """Bring one source's partitions in the lake up to date with the landing folder.
+
+    A partition is read again only if one of its files, their names, or the reader changed. A file
+    that cannot be read is a row in the file report with its reason, never an exception, so that
+    one bad file does not keep the good ones out.
+    """
+    lake = Lake(settings.lake)
+    report = IngestReport(source)
+    partitions: dict[str, list[LandingFile]] = defaultdict(list)
+    for file in files:
+        if file.source == source:
+            partitions[file.partition].append(file)
+    for gone in set(lake.partitions(source)) - set(partitions):
+        lake.forget(source, gone)
+        report.removed.append(gone)
+        log(f"{source} {gone}: no longer in the landing folder, removed from the lake")
+    for number, (partition, members) in enumerate(sorted(partitions.items()), start=1):
+        members.sort(key=lambda f: str(f.path))
+        names = [str(f.path.relative_to(settings.landing_dir)) for f in members]
+        hashes = [(name, f.sha256) for name, f in zip(names, members, strict=True)]
+        fingerprint = partition_fingerprint(hashes, _reader_version(source))
+        if lake.fingerprint(source, partition) == fingerprint:
+            report.unchanged.append(partition)
+            continue
+        parts = []
+        for name, file in zip(names, members, strict=True):
+            try:
+                parts.append(_read(source, [file], settings))
+            except ExtractError as error:
+                parts.append(refused(source, partition, name, file, str(error)))
+        result = ExtractResult.concat(parts)
+        for row in result.files[result.files["status"] == "rejected"].itertuples():
+            report.refused[str(row.file)] = str(row.reason)
+            log(f"{source} {row.file}: not read: {row.reason}")
+        lake.write(source, partition, result, fingerprint)
+        report.read.append(partition)
+        report.observations += len(result.observations)
+        report.rejects += len(result.rejects)
+        log(
+            f"{source} {partition} ({number} of {len(partitions)}): "
+            f"{len(result.observations):,} observations, {len(result.rejects):,} rejects"
+        )
+    return report
+
+
+def refused(
+    source: str, partition: str, name: str, file: LandingFile, reason: str
+) -> ExtractResult:
+    """The record of a file that could not be read: a file row and a reject, no observation."""
+    return ExtractResult.from_rows(
+        [],
+        [
+            {
+                "source": source,
+                "release": partition,
+                "file": name,
+                "file_sha256": file.sha256,
+                "reason": "unreadable_file",
+                "detail": reason,
+                "suggestion": "replace the file by a fresh download, or remove it",
+            }
+        ],
+        [
+            {
+                "source": source,
+                "file": name,
+                "file_sha256": file.sha256,
+                "bytes": file.size,
+                "release": partition,
+                "status": "rejected",
+                "reason": reason,
+                "n_entities": 0,
+                "n_indicators": 0,
+                "n_observations": 0,
+                "n_missing": 0,
+                "n_rejects": 1,
+            }
+        ],
+    )
+
+
+def record_unrecognised(settings: Settings, files: list[LandingFile]) -> int:
+    """Note every file that no reader takes, so that ``published.sources`` names it too."""
+    lake = Lake(settings.lake)
+    for folder in ("raw", "rejects", "files"):
+        shutil.rmtree(settings.lake / folder / "unrecognised", ignore_errors=True)
+    strangers = [f for f in files if f.source == "unrecognised"]
+    if strangers:
+        parts = [
+            refused(
+                "unrecognised",
+                "unrecognised",
+                str(f.path.relative_to(settings.landing_dir)),
+                f,
+                f.reason or "no reader knows this file",
+            )
+            for f in strangers
+        ]
+        lake.write("unrecognised", "unrecognised", ExtractResult.concat(parts), "unrecognised")
+    return len(strangers)

@@ -1,0 +1,389 @@
+"""Releases: the marts copied into a folder that people read, swapped in whole or not at all.
+
+Belongs here: what a release contains and how it takes the place of the one before. Does not belong
+here: whether it may (``gates``), or how the marts come about (``dbt``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from dagster_project.extract.safety import escape_formula
+from dagster_project.resources import connect
+from dagster_project.settings import PROJECT_ROOT, Settings
+
+# Written so that clients of older DuckDB versions can open it.
+STORAGE_VERSION = "v1.2.0"
+# Sorting keys make the exports the same bytes for the same rows.
+ESTIMATE_TABLES = ("estimates", "estimate_diagnostics")
+
+
+class ReleaseError(Exception):
+    """A release could not be put together; the message says which part is missing."""
+
+
+@dataclass(frozen=True)
+class TableDoc:
+    """Name, meaning and columns of one published table."""
+
+    name: str
+    description: str
+    columns: dict[str, str]
+
+
+def mart_docs(manifest_path: Path) -> list[TableDoc]:
+    """Published tables with their comments, from the dbt manifest (models in ``marts``)."""
+    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    docs = []
+    for node in manifest["nodes"].values():
+        if node["resource_type"] == "model" and "marts" in node["fqn"]:
+            docs.append(
+                TableDoc(
+                    node["name"],
+                    node.get("description", ""),
+                    {c["name"]: c.get("description", "") for c in node["columns"].values()},
+                )
+            )
+    return sorted(docs, key=lambda d: d.name)
+
+
+ESTIMATE_DOCS = (
+    TableDoc(
+        "estimates",
+        "Every estimated coefficient of every study, beside the published number.",
+        {
+            "study": "Study: A, B, C, D as published, or one of our own",
+            "exhibit": "Table or figure of the paper",
+            "column_id": "Column of the table, or panel of the figure",
+            "label": "What the column is called",
+            "exhibit_title": "Title of the exhibit",
+            "estimator": "Estimator as named in the study file",
+            "outcome": "Dependent variable (column of the study's sample table)",
+            "term": "Coefficient",
+            "estimate": "Point estimate, unit of the outcome",
+            "std_error": "Standard error, by the rule in se_rule",
+            "statistic": "t or z statistic",
+            "p_value": "Two-sided p value",
+            "ci_low": "Lower end of the 95% interval",
+            "ci_high": "Upper end of the 95% interval",
+            "n_obs": "Observations used",
+            "n_cities": "Cities used",
+            "adj_r2": "Adjusted R2",
+            "se_rule": "How the standard error is computed",
+            "published_estimate": "Published coefficient",
+            "published_statistic": "Published t or z value (number in brackets)",
+            "published_statistic_kind": "t or z",
+            "published_std_error": "Published standard error, where the paper prints one",
+            "published_stars": "Published significance stars (3 = 1%, 2 = 5%, 1 = 10%)",
+            "published_n_obs": "Published number of observations",
+            "published_r2": "Published R2",
+            "status": "ok, data_missing (a variable was not brought) or failed (see message)",
+            "message": "Why there is no estimate",
+            "seed": "Seed of everything random",
+            "spec_hash": "Hash of the specification",
+            "seconds": "Seconds that the column took",
+            "panel_release": "Release of the panel that it was estimated on",
+            "synthetic": "Whether the panel is synthetic",
+        },
+    ),
+    TableDoc(
+        "estimate_diagnostics",
+        "Everything else that an estimator reports, one row per column of an exhibit and name.",
+        {
+            "study": "Study",
+            "exhibit": "Table or figure",
+            "column_id": "Column",
+            "name": "Diagnostic",
+            "value": "Value, where it is a number",
+            "text": "Value, where it is a text",
+            "published": "Published value, where the paper prints one",
+            "panel_release": "Release of the panel",
+            "synthetic": "Whether the panel is synthetic",
+        },
+    ),
+)
+
+
+def read_release(settings: Settings) -> dict[str, Any] | None:
+    """``release.json`` of the current release, or None if nothing was published yet."""
+    path = settings.published / "release.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def build_panel_release(
+    settings: Settings,
+    docs: list[TableDoc],
+    gate_results: dict[str, Any],
+    *,
+    synthetic: bool,
+) -> dict[str, Any]:
+    """Copy the marts of the warehouse into a new release and swap it in.
+
+    Estimates of an earlier release of the very same panel are kept; of another panel they are not,
+    because they would no longer belong to the numbers beside them.
+
+    Returns
+    -------
+    dict
+        The new ``release.json``.
+    """
+    current = read_release(settings)
+    staging = _staging(settings)
+    try:
+        counts: dict[str, int] = {}
+        with connect(settings.warehouse, read_only=True) as connection:
+            tables = {
+                d.name: _fetch(connection, d.name) for d in docs if _exists(connection, d.name)
+            }
+        missing = [d.name for d in docs if d.name not in tables]
+        if missing:
+            raise ReleaseError(
+                f"the warehouse lacks {', '.join(missing)}: run the job `everything` once"
+            )
+        for name, frame in tables.items():
+            counts[name] = len(frame)
+            _export(staging, name, frame)
+        release_id = _content_id(staging, [d.name for d in docs])
+        kept: dict[str, pd.DataFrame] = {}
+        if current and current["release"] == release_id:
+            kept = _read_estimates(settings.published)
+        estimates = kept or _empty_estimates()
+        for name, frame in estimates.items():
+            counts[name] = len(frame)
+            _export(staging, name, frame)
+        _write_database(staging, {**tables, **estimates}, [*docs, *ESTIMATE_DOCS], synthetic)
+        release = {
+            "release": release_id,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "synthetic": synthetic,
+            "notice": _notice(synthetic),
+            "estimates_of": release_id if kept else None,
+            "rows": counts,
+            "sources": _source_hashes(tables.get("sources")),
+            "gates": gate_results,
+            "code_version": code_revision(),
+            "duckdb": {"written_by": duckdb.__version__, "storage_version": STORAGE_VERSION},
+        }
+        _finish(settings, staging, release)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return release
+
+
+def add_estimates(
+    settings: Settings, estimates: pd.DataFrame, diagnostics: pd.DataFrame
+) -> dict[str, Any]:
+    """A new copy of the current release with these estimates, swapped in.
+
+    Raises
+    ------
+    ReleaseError
+        If nothing is published, or the estimates rest on another release.
+    """
+    release = read_release(settings)
+    if release is None:
+        raise ReleaseError("nothing is published yet: run the job `everything` first")
+    foreign = set(estimates["panel_release"].dropna()) - {release["release"]}
+    if foreign:
+        raise ReleaseError(
+            f"estimates rest on release {', '.join(sorted(foreign))}, but {release['release']} is "
+            "published: run the job `estimates` again"
+        )
+    staging = _staging(settings)
+    try:
+        shutil.copytree(settings.published.resolve(), staging, dirs_exist_ok=True)
+        frames = {"estimates": estimates, "estimate_diagnostics": diagnostics}
+        with duckdb.connect(str(staging / "panel.duckdb")) as connection:
+            for doc in ESTIMATE_DOCS:
+                frame = frames[doc.name]
+                _export(staging, doc.name, frame)
+                _create_table(connection, frame, doc)
+                release["rows"][doc.name] = len(frame)
+        release["estimates_of"] = release["release"]
+        release["estimated"] = datetime.now(UTC).isoformat(timespec="seconds")
+        _finish(settings, staging, release)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return release
+
+
+def code_revision() -> str:
+    """Commit of the code, with ``+changes`` when files differ from it; ``unknown`` outside git."""
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=PROJECT_ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        changed = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"],
+            cwd=PROJECT_ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head + ("+changes" if changed else "")
+
+
+def _notice(synthetic: bool) -> str:
+    if synthetic:
+        return "SYNTHETIC DATA: every number in this release was invented to exercise the software"
+    return "Built from the files listed under sources"
+
+
+def _staging(settings: Settings) -> Path:
+    settings.releases.mkdir(parents=True, exist_ok=True)
+    for leftover in settings.releases.glob(".staging-*"):
+        shutil.rmtree(leftover)
+    staging = settings.releases / f".staging-{os.getpid()}"
+    staging.mkdir()
+    return staging
+
+
+def _exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    found = connection.execute(
+        "select count(*) from information_schema.tables where table_name = ?", [name]
+    ).fetchone()
+    return bool(found and found[0])
+
+
+def _fetch(connection: duckdb.DuckDBPyConnection, name: str) -> Any:
+    """A mart as an Arrow table, in the order in which dbt wrote it."""
+    return connection.execute(f'select * from "{name}"').to_arrow_table()
+
+
+def _export(staging: Path, name: str, frame: Any) -> None:
+    """Parquet for machines, CSV for people; text that a spreadsheet would run is defused."""
+    for folder in ("parquet", "csv"):
+        (staging / folder).mkdir(exist_ok=True)
+    table = frame if not isinstance(frame, pd.DataFrame) else _arrow(frame)
+    import pyarrow.parquet as pq
+
+    pq.write_table(table, staging / "parquet" / f"{name}.parquet", compression="zstd")
+    flat = table.to_pandas()
+    for column in flat.columns:
+        if pd.api.types.is_string_dtype(flat[column]) or flat[column].dtype == object:
+            flat[column] = flat[column].map(
+                lambda v: escape_formula(v) if isinstance(v, str) else v
+            )
+    # A byte-order mark lets spreadsheet programs recognise UTF-8.
+    flat.to_csv(staging / "csv" / f"{name}.csv", index=False, encoding="utf-8-sig")
+
+
+def _arrow(frame: pd.DataFrame) -> Any:
+    import pyarrow as pa
+
+    return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+
+
+def _content_id(staging: Path, names: list[str]) -> str:
+    """Identity of a panel: the hash of its tables' Parquet files."""
+    digest = hashlib.sha256()
+    for name in sorted(names):
+        digest.update(name.encode())
+        digest.update((staging / "parquet" / f"{name}.parquet").read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _read_estimates(folder: Path) -> dict[str, pd.DataFrame]:
+    found = {n: folder / "parquet" / f"{n}.parquet" for n in ESTIMATE_TABLES}
+    if not all(p.exists() for p in found.values()):
+        return {}
+    return {n: pd.read_parquet(p) for n, p in found.items()}
+
+
+def _empty_estimates() -> dict[str, pd.DataFrame]:
+    from estimation.studies.runner import DIAGNOSTIC_COLUMNS, ESTIMATE_COLUMNS
+
+    extra = ["panel_release", "synthetic"]
+    return {
+        "estimates": pd.DataFrame(columns=[*ESTIMATE_COLUMNS, *extra]),
+        "estimate_diagnostics": pd.DataFrame(columns=[*DIAGNOSTIC_COLUMNS, *extra]),
+    }
+
+
+def _source_hashes(sources: Any) -> list[dict[str, Any]]:
+    if sources is None:
+        return []
+    frame = sources.to_pandas()
+    columns = [c for c in ("source", "file", "file_sha256", "status") if c in frame.columns]
+    return frame[columns].drop_duplicates().sort_values(columns).to_dict("records")
+
+
+def _write_database(
+    staging: Path, tables: dict[str, Any], docs: list[TableDoc], synthetic: bool
+) -> None:
+    path = staging / "panel.duckdb"
+    with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as connection:
+        connection.execute(
+            f"attach '{path}' as panel (storage_version '{STORAGE_VERSION}'); use panel"
+        )
+        for doc in docs:
+            _create_table(connection, tables[doc.name], doc, synthetic=synthetic)
+        connection.execute("use memory; detach panel")
+
+
+def _create_table(
+    connection: duckdb.DuckDBPyConnection,
+    frame: Any,
+    doc: TableDoc,
+    *,
+    synthetic: bool | None = None,
+) -> None:
+    connection.register("incoming", frame)
+    connection.execute(f'create or replace table "{doc.name}" as select * from incoming')
+    connection.unregister("incoming")
+    prefix = "SYNTHETIC. " if synthetic or (synthetic is None and _says_synthetic(frame)) else ""
+    connection.execute(f'comment on table "{doc.name}" is {_quoted(prefix + doc.description)}')
+    known = {row[0] for row in connection.execute(f'describe "{doc.name}"').fetchall()}
+    for column, text in doc.columns.items():
+        if column in known and text:
+            connection.execute(f'comment on column "{doc.name}"."{column}" is {_quoted(text)}')
+
+
+def _says_synthetic(frame: Any) -> bool:
+    return (
+        isinstance(frame, pd.DataFrame)
+        and "synthetic" in frame.columns
+        and bool(frame["synthetic"].eq(True).any())
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _finish(settings: Settings, staging: Path, release: dict[str, Any]) -> None:
+    """Write ``release.json``, give the folder its name, point ``published`` at it, tidy up."""
+    (staging / "release.json").write_text(
+        json.dumps(release, indent=1, ensure_ascii=False), encoding="utf-8"
+    )
+    if release["synthetic"]:
+        (staging / "SYNTHETIC.txt").write_text(release["notice"] + "\n", encoding="utf-8")
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    final = settings.releases / f"{stamp}-{release['release']}"
+    os.replace(staging, final)
+    # A link is replaced in one step: a reader sees the old release or the new one.
+    link = settings.published.with_name(f".{settings.published.name}.{os.getpid()}.tmp")
+    link.unlink(missing_ok=True)
+    link.symlink_to(os.path.relpath(final, settings.published.parent), target_is_directory=True)
+    os.replace(link, settings.published)
+    folders = sorted(p for p in settings.releases.iterdir() if p.is_dir() and p.name[0] != ".")
+    for old in folders[: -settings.keep_releases]:
+        if old != final:
+            shutil.rmtree(old)

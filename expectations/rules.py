@@ -1,0 +1,92 @@
+"""What a release rule is: a number derived per row, the interval it must lie in, and what it means.
+
+Belongs here: the rule type and helpers that rules share. Does not belong here: the rules of a table
+(one module per gated table) or running them (``runner``). Keys, ranges and relations are dbt tests
+and are not repeated here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+Severity = Literal["critical", "warning"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One release rule on a city-year table.
+
+    Attributes
+    ----------
+    name : str
+        Stable identifier, also the name of the asset check.
+    severity : {"critical", "warning"}
+        A failed critical rule stops publication.
+    description : str
+        One sentence for the UI and Data Docs.
+    needs : tuple of str
+        Columns that the rule reads. Without one of them, or without a value in them, the rule does
+        not apply, and says so.
+    derive : callable
+        From the table, sorted by city and year, to the checked number per row; NaN where the rule
+        does not apply to the row.
+    low, high : float or None
+        The interval that the number must lie in.
+    tolerated : float
+        Share of the checked rows that may lie outside before the rule fails. Rows outside are
+        findings in any case.
+    expected : str
+        What was expected, for the message.
+    likely_cause : str
+        What is usually behind a violation.
+    cites : tuple of str
+        Columns whose source cells a finding names; by default ``needs``.
+    """
+
+    name: str
+    severity: Severity
+    description: str
+    needs: tuple[str, ...]
+    derive: Callable[[pd.DataFrame], pd.Series]
+    expected: str
+    likely_cause: str
+    low: float | None = None
+    high: float | None = None
+    tolerated: float = 0.0
+    cites: tuple[str, ...] = ()
+
+    def applies(self, table: pd.DataFrame) -> str | None:
+        """None if the rule can be checked on ``table``, else the reason why it cannot."""
+        absent = [c for c in self.needs if c not in table.columns]
+        if absent:
+            return f"the table has no column {', '.join(absent)}"
+        empty = [c for c in self.needs if table[c].isna().all()]
+        if empty:
+            return f"no value of {', '.join(empty)}: its source was not brought"
+        return None
+
+
+def within_city_change(table: pd.DataFrame, column: str) -> pd.Series:
+    """Change of ln ``column`` on the year before; NaN where that year has no positive value."""
+    positive = table[column].where(table[column] > 0)
+    logged = np.log(positive.astype("float64"))
+    before = logged.groupby(table["city_code"]).shift()
+    year_before = table["year"].groupby(table["city_code"]).shift()
+    return (logged - before).where(table["year"] - year_before == 1)
+
+
+def change_against_year(table: pd.DataFrame, column: str) -> pd.Series:
+    """Within-city change of ln ``column`` less the median change of all cities in that year."""
+    change = within_city_change(table, column)
+    return change - change.groupby(table["year"]).transform("median")
+
+
+def withdrawn(table: pd.DataFrame, flag: str) -> pd.Series:
+    """1 where an absorbing flag falls from 1 to 0, else 0 (NaN in a city's first year)."""
+    before = table[flag].groupby(table["city_code"]).shift()
+    return (before - table[flag]).astype("float64")

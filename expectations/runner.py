@@ -1,0 +1,259 @@
+"""Runs release rules as Great Expectations suites and turns what they find into rows and sentences.
+
+Belongs here: building the suite, validating a pandas batch, Data Docs, the findings table. Does not
+belong here: rules, databases, or deciding what happens to a release.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from expectations.rules import Rule
+
+FINDING_COLUMNS = [
+    "rule",
+    "severity",
+    "city_code",
+    "city_name",
+    "year",
+    "indicator",
+    "value",
+    "checked",
+    "expected",
+    "likely_cause",
+    "source_cell",
+]
+_DERIVED = "rule__"
+
+
+@dataclass(frozen=True)
+class RuleResult:
+    """Outcome of one rule: passed, failed, or not applicable (``reason`` says why)."""
+
+    rule: str
+    severity: str
+    description: str
+    status: str  # passed | failed | not_applicable
+    n_checked: int
+    n_outside: int
+    message: str
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """Results per rule and one finding per offending row and indicator."""
+
+    results: tuple[RuleResult, ...]
+    findings: pd.DataFrame
+
+    @property
+    def critical_failures(self) -> list[RuleResult]:
+        """Failed rules that stop a release."""
+        return [r for r in self.results if r.severity == "critical" and r.status == "failed"]
+
+
+def validate(
+    table: pd.DataFrame,
+    rules: Sequence[Rule],
+    *,
+    name: str,
+    docs_dir: Path | None = None,
+    provenance: pd.DataFrame | None = None,
+) -> GateReport:
+    """Check a city-year table against its rules.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per ``city_code`` and ``year``; ``city_name`` is used in messages where present.
+    rules : sequence of Rule
+        What to check.
+    name : str
+        Name of the suite, the batch and the Data Docs page.
+    docs_dir : Path, optional
+        Where Data Docs are written.
+    provenance : DataFrame, optional
+        ``city_code``, ``year``, ``indicator``, ``source_cell``: where values stood, for messages.
+
+    Returns
+    -------
+    GateReport
+
+    Raises
+    ------
+    ValueError
+        If the table has no rows, or lacks ``city_code`` or ``year``.
+    """
+    for key in ("city_code", "year"):
+        if key not in table.columns:
+            raise ValueError(f"the table {name} has no column {key}: it cannot be gated")
+    if table.empty:
+        raise ValueError(f"the table {name} has no rows: nothing was read, so nothing is released")
+    table = table.sort_values(["city_code", "year"]).reset_index(drop=True)
+    skipped = {rule.name: reason for rule in rules if (reason := rule.applies(table))}
+    batch = table[["city_code", "year"]].copy()
+    active = [rule for rule in rules if rule.name not in skipped]
+    for rule in active:
+        batch[_DERIVED + rule.name] = rule.derive(table).astype("float64")
+    outcomes = _run_suite(batch, active, name, docs_dir) if active else {}
+    results, findings = [], []
+    for rule in rules:
+        if rule.name in skipped:
+            results.append(
+                RuleResult(
+                    rule.name,
+                    rule.severity,
+                    rule.description,
+                    "not_applicable",
+                    0,
+                    0,
+                    skipped[rule.name],
+                )
+            )
+            continue
+        success, outside = outcomes[rule.name]
+        found = _findings(rule, table, batch, outside, provenance)
+        findings.append(found)
+        checked = int(batch[_DERIVED + rule.name].notna().sum())
+        results.append(
+            RuleResult(
+                rule.name,
+                rule.severity,
+                rule.description,
+                "passed" if success else "failed",
+                checked,
+                len(outside),
+                _message(rule, found, checked, len(outside)),
+            )
+        )
+    frame = pd.concat(findings, ignore_index=True) if findings else pd.DataFrame()
+    return GateReport(tuple(results), frame.reindex(columns=FINDING_COLUMNS))
+
+
+def _run_suite(
+    batch: pd.DataFrame, rules: Sequence[Rule], name: str, docs_dir: Path | None
+) -> dict[str, tuple[bool, list[int]]]:
+    """Per rule: did it hold, and the row numbers outside the interval."""
+    # Heavy, and it would ask for its telemetry settings on import.
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations as gx
+    import great_expectations.expectations as gxe
+    from great_expectations.checkpoint import UpdateDataDocsAction
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    asset = context.data_sources.add_pandas("panel").add_dataframe_asset(name)
+    definition = asset.add_batch_definition_whole_dataframe("release")
+    suite = context.suites.add(gx.ExpectationSuite(name))
+    for rule in rules:
+        suite.add_expectation(
+            gxe.ExpectColumnValuesToBeBetween(
+                column=_DERIVED + rule.name,
+                min_value=rule.low,
+                max_value=rule.high,
+                mostly=1.0 - rule.tolerated,
+                notes=f"{rule.severity}: {rule.description} Expected: {rule.expected}.",
+                meta={"rule": rule.name},
+            )
+        )
+    validation = context.validation_definitions.add(
+        gx.ValidationDefinition(name=name, data=definition, suite=suite)
+    )
+    actions = []
+    if docs_dir is not None:
+        docs_dir.mkdir(parents=True, exist_ok=True)
+        context.add_data_docs_site(
+            "local",
+            {
+                "class_name": "SiteBuilder",
+                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+                "store_backend": {
+                    "class_name": "TupleFilesystemStoreBackend",
+                    "base_directory": str(docs_dir),
+                },
+            },
+        )
+        actions.append(UpdateDataDocsAction(name="docs", site_names=["local"]))
+    checkpoint = context.checkpoints.add(
+        gx.Checkpoint(
+            name=name,
+            validation_definitions=[validation],
+            actions=actions,
+            result_format={
+                "result_format": "COMPLETE",
+                "unexpected_index_column_names": ["row"],
+                "return_unexpected_index_query": False,
+            },
+        )
+    )
+    numbered = batch.assign(row=range(len(batch)))
+    run = checkpoint.run(batch_parameters={"dataframe": numbered})
+    outcomes: dict[str, tuple[bool, list[int]]] = {}
+    for result in next(iter(run.run_results.values())).results:
+        if result.exception_info and result.exception_info.get("raised_exception"):
+            raise RuntimeError(
+                f"rule {result.expectation_config.meta['rule']} could not be evaluated: "
+                f"{result.exception_info.get('exception_message')}"
+            )
+        rows = [int(r["row"]) for r in result.result.get("unexpected_index_list") or []]
+        outcomes[result.expectation_config.meta["rule"]] = (bool(result.success), rows)
+    return outcomes
+
+
+def _findings(
+    rule: Rule,
+    table: pd.DataFrame,
+    batch: pd.DataFrame,
+    outside: list[int],
+    provenance: pd.DataFrame | None,
+) -> pd.DataFrame:
+    if not outside:
+        return pd.DataFrame(columns=FINDING_COLUMNS)
+    rows = table.loc[outside]
+    cited = rule.cites or tuple(c for c in rule.needs if c not in ("city_code", "year"))
+    parts = []
+    for indicator in cited or ("",):
+        part = pd.DataFrame(
+            {
+                "rule": rule.name,
+                "severity": rule.severity,
+                "city_code": rows["city_code"],
+                "city_name": rows.get("city_name"),
+                "year": rows["year"],
+                "indicator": indicator or None,
+                "value": rows[indicator].astype("float64") if indicator else None,
+                "checked": batch.loc[outside, _DERIVED + rule.name],
+                "expected": rule.expected,
+                "likely_cause": rule.likely_cause,
+            }
+        )
+        parts.append(part)
+    frame = pd.concat(parts, ignore_index=True)
+    if provenance is not None and not provenance.empty:
+        where = provenance.drop_duplicates(["city_code", "year", "indicator"])
+        frame = frame.merge(
+            where[["city_code", "year", "indicator", "source_cell"]],
+            on=["city_code", "year", "indicator"],
+            how="left",
+        )
+    return frame.reindex(columns=FINDING_COLUMNS)
+
+
+def _message(rule: Rule, found: pd.DataFrame, checked: int, outside: int) -> str:
+    if outside == 0:
+        return f"{checked:,} rows checked, all as expected"
+    head = f"{outside:,} of {checked:,} rows outside ({rule.expected}; likely: {rule.likely_cause})"
+    lines = []
+    for row in found.head(5).itertuples():
+        place = f" [{row.source_cell}]" if isinstance(row.source_cell, str) else ""
+        value = "" if pd.isna(row.value) else f" = {row.value:g}"
+        lines.append(
+            f"{row.city_name or row.city_code} {row.year}: {row.indicator or rule.name}{value}"
+            f" (checked {row.checked:.4g}){place}"
+        )
+    return head + ". First: " + "; ".join(lines)
