@@ -153,6 +153,23 @@ def city_geography(boundaries: gpd.GeoDataFrame) -> pd.DataFrame:
     )
 
 
+def city_neighbours(boundaries: gpd.GeoDataFrame) -> pd.DataFrame:
+    """Pairs of cities whose polygons touch, in both directions (queen contiguity).
+
+    Returns
+    -------
+    DataFrame
+        ``city_code``, ``neighbour_code``, sorted. A city without a touching neighbour (an island,
+        or one surrounded by counties that the province runs, as in Hainan) has no row.
+    """
+    geometry = boundaries.geometry.to_numpy()
+    first, second = shapely.STRtree(geometry).query(geometry, predicate="intersects")
+    codes = boundaries["city_code"].to_numpy()
+    apart = first != second
+    pairs = pd.DataFrame({"city_code": codes[first[apart]], "neighbour_code": codes[second[apart]]})
+    return pairs.sort_values(["city_code", "neighbour_code"], ignore_index=True)
+
+
 def gcj02_to_wgs84(coordinates: np.ndarray) -> np.ndarray:
     """Invert the GCJ-02 shift on an array of points, shape (n, 2), degrees.
 

@@ -13,7 +13,12 @@ from dagster_project.extract.grid_read import GridRule
 
 @dataclass(frozen=True)
 class Statistic:
-    """One indicator taken from a grid: ``how`` is sum, mean or population_mean, of ``field``."""
+    """One indicator taken from a grid: ``how`` is sum, mean or population_mean, of ``field``.
+
+    ``unit_key`` is the unit as the indicator registry spells it. Night lights keep DN there for
+    radiances too (the file's own unit stays in ``unit_printed``): annual composites of one
+    satellite are comparable among themselves only.
+    """
 
     indicator: str
     how: str
@@ -58,7 +63,7 @@ GRID_SOURCES: dict[str, GridKind] = {
             None,
             (-1e8, 1e10),
         ),
-        (Statistic("co2_edgar", "sum", "t"),),
+        (Statistic("co2_edgar", "sum", "吨"),),
     ),
     "pm25": GridKind(
         # The van Donkelaar files name the variable; some of them state no unit, but the product's
@@ -76,7 +81,7 @@ GRID_SOURCES: dict[str, GridKind] = {
     "elevation": GridKind(
         GridRule(None, _METRES, "m", (-500.0, 9000.0)),
         (
-            Statistic("elevation_mean", "mean", "m"),
+            Statistic("elevation_mean", "mean", "米"),
             Statistic("relief", "mean", "1", field="relief"),
         ),
         needs_year=False,

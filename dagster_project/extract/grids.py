@@ -272,7 +272,6 @@ def _rows(
     indicator = f"{window.variable} / {statistic.how.replace('_', ' ')}"
     if statistic.field != "value":
         indicator = f"{statistic.field} from {indicator}"
-    unit = window.unit if statistic.unit_key == "DN" else statistic.unit_key
     extra = "; ".join(notes)
     partial = [
         f"valid cells cover {s:.1%} of the city" if s < _NOTED_COVERAGE else "" for s in share
@@ -286,8 +285,8 @@ def _rows(
             "indicator_printed": indicator,
             "indicator_key": statistic.indicator,
             "scope": "city",
-            "unit_printed": window.unit_printed or None,
-            "unit_key": unit,
+            "unit_printed": window.unit_printed or window.unit,
+            "unit_key": statistic.unit_key,
             "value": value,
             "note": ["; ".join(filter(None, (p, extra))) or None for p in partial],
         }

@@ -12,6 +12,7 @@ from shapely.geometry import Polygon, box
 
 from dagster_project.extract.boundaries import (
     city_geography,
+    city_neighbours,
     gcj02_to_wgs84,
     is_city_code,
     load_boundaries,
@@ -77,6 +78,16 @@ def test_geography_areas_points_and_the_hu_line(boundaries):
     assert side["650100"] == side["540100"] == side["150600"] == "northwest"
     assert ((geography["hu_distance_km"] > 0) == (side == "southeast")).all()
     assert geography.loc["231100", "hu_distance_km"] < 300  # Heihe holds the line's own end
+
+
+def test_neighbours_are_symmetric_and_touch(boundaries):
+    pairs = city_neighbours(boundaries)
+    both = set(map(tuple, pairs.to_numpy()))
+    assert all((b, a) in both and a != b for a, b in both)
+    beijing = set(pairs.loc[pairs["city_code"] == "110000", "neighbour_code"])
+    # Beijing borders on Tianjin, Baoding, Zhangjiakou, Chengde and Langfang.
+    assert beijing == {"120000", "130600", "130700", "130800", "131000"}
+    assert pairs.equals(pairs.sort_values(["city_code", "neighbour_code"], ignore_index=True))
 
 
 @pytest.mark.reference
