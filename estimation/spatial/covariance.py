@@ -59,7 +59,7 @@ def sandwich(
     return (out + out.T) / 2
 
 
-def _spatial_matrix(pieces: Pieces, spatial: float) -> np.ndarray:
+def spatial_matrix(pieces: Pieces, spatial: float) -> np.ndarray:
     """A = W (I - rho W)^-1, dense."""
     multiplier = Traces(pieces.weights, pieces.logdet).multiplier(spatial)
     return pieces.weights.lag(multiplier)
@@ -101,14 +101,14 @@ def information_and_scores(
         information[:k, :k] = x.T @ x / sigma2
         information[k, k] = pieces.n_obs / (2 * sigma2**2)
         return information, ScoreVariance(np.column_stack([score_beta, score_sigma]), 0.0, None)
-    a = _spatial_matrix(pieces, spatial)
+    a = spatial_matrix(pieces, spatial)
     mean = np.zeros((t, n))
     if pieces.kind == "lag":
         mean = (x3 @ beta) @ a.T
         if pieces.transformed:
             mean = mean - mean.mean(axis=1, keepdims=True)
     diagonal = np.diag(a).copy()
-    trace, square, norm = _three_traces(pieces, a, spatial)
+    trace, square, norm = three_traces(pieces, a, spatial)
     p = k + 2
     information = np.zeros((p, p))
     information[:k, :k] = x.T @ x / sigma2
@@ -128,7 +128,7 @@ def information_and_scores(
     return information, ScoreVariance(by_unit, across, k)
 
 
-def _three_traces(pieces: Pieces, a: np.ndarray, spatial: float) -> tuple[float, float, float]:
+def three_traces(pieces: Pieces, a: np.ndarray, spatial: float) -> tuple[float, float, float]:
     """tr A, tr A A, tr A'A; of the N - 1 transformed matrices where that is the likelihood."""
     trace = float(np.trace(a))
     square = float(np.einsum("ij,ji->", a, a))

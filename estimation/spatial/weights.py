@@ -92,6 +92,11 @@ class Weights:
         """Row sums (N,)."""
         return np.asarray(self.matrix.sum(axis=1)).ravel()
 
+    @cached_property
+    def column_sums(self) -> np.ndarray:
+        """Column sums (N,)."""
+        return np.asarray(self.matrix.sum(axis=0)).ravel()
+
     @property
     def islands(self) -> tuple[Hashable, ...]:
         """Units without any neighbour."""
