@@ -1,7 +1,8 @@
 """What an estimator owes the study runner: one result object and one registry of names.
 
-Belongs here: the contract between a study's YAML and the econometrics. Does not belong here: any
-estimator (its own module registers a thin adapter), the YAML schema (``spec``), running (``runner``).
+Belongs here: the contract between a study's YAML and the econometrics. Does not belong
+here: any estimator (its own module registers a thin adapter), the YAML schema (``spec``), or
+running (``runner``).
 """
 
 from __future__ import annotations
