@@ -35,11 +35,12 @@ class ReleaseError(Exception):
 
 @dataclass(frozen=True)
 class TableDoc:
-    """Name, meaning and columns of one published table."""
+    """Name, meaning and columns of one published table; ``node`` is the dbt model's own name."""
 
     name: str
     description: str
     columns: dict[str, str]
+    node: str = ""
 
 
 def mart_docs(manifest_path: Path) -> list[TableDoc]:
@@ -50,9 +51,10 @@ def mart_docs(manifest_path: Path) -> list[TableDoc]:
         if node["resource_type"] == "model" and "marts" in node["fqn"]:
             docs.append(
                 TableDoc(
-                    node["name"],
+                    node["alias"],
                     node.get("description", ""),
                     {c["name"]: c.get("description", "") for c in node["columns"].values()},
+                    node["name"],
                 )
             )
     return sorted(docs, key=lambda d: d.name)

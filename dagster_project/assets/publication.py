@@ -22,7 +22,7 @@ PANEL = dg.AssetKey(["published", "panel"])
 
 def publication_assets() -> list[dg.AssetsDefinition]:
     """The published panel; it waits for every mart."""
-    marts = [doc.name for doc in release.mart_docs(MANIFEST)]
+    marts = [doc.node for doc in release.mart_docs(MANIFEST)]
 
     @dg.asset(
         key=PANEL,

@@ -1,7 +1,8 @@
 """Scores of one technology: from the model's name to a solution for every evaluated unit.
 
-Belongs here: how a model is composed of programmes (super-efficiency for efficient units only, second
-phase of the radial model). Does not belong here: tables (``panel``), solvers (``highs``, ``batch``).
+Belongs here: how a model is composed of programmes (super-efficiency for efficient units only,
+second phase of the radial model). Does not belong here: tables (``panel``), solvers (``highs``,
+``batch``).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from estimation.efficiency import programs
+from estimation.efficiency.batch import BatchSimplex
 from estimation.efficiency.highs import HighsTechnology
 from estimation.efficiency.programs import Array, Orientation, Program, Returns, UndesirableTerm
 from estimation.efficiency.technology import (
@@ -87,7 +89,7 @@ def evaluate(
         frontier = int((base.value >= 1.0 - EFFICIENT_TOLERANCE).sum())
         return Evaluation(base, base.value, tech.n_units, frontier)
     program = programs.sbm(m, s, b, choice.returns, choice.orientation)
-    base = _solve(tech, program, evaluated, choice)
+    base, working = _solve(tech, program, evaluated, choice)
     efficient = base.value >= 1.0 - EFFICIENT_TOLERANCE
     result = base
     if choice.model == "super_sbm" and efficient.any():
@@ -95,26 +97,39 @@ def evaluate(
             m, s, b, choice.returns, choice.orientation, choice.undesirable_term
         )
         who = np.flatnonzero(efficient)
-        above = HighsTechnology(tech, left_out).solve(evaluated[who])
+        above, _ = _solve(tech, left_out, evaluated[who], choice, working)
         result = _overlay(base, above, who)
     return Evaluation(result, base.value, tech.n_units, int(efficient.sum()))
 
 
 def _solve(
-    tech: Technology, program: Program, evaluated: np.ndarray, choice: ModelChoice
-) -> Solution:
-    return HighsTechnology(tech, program).solve(evaluated)
+    tech: Technology,
+    program: Program,
+    evaluated: np.ndarray,
+    choice: ModelChoice,
+    working: np.ndarray | None = None,
+) -> tuple[Solution, np.ndarray]:
+    """Solution and the reference units it needed, starting from ``working``."""
+    if choice.solver == "highs":
+        model = HighsTechnology(tech, program, working)
+        return model.solve(evaluated), model.working
+    outcome = BatchSimplex(tech, program).solve(evaluated, working)
+    left = np.flatnonzero(~outcome.certified)
+    if not len(left):
+        return outcome.solution, outcome.working
+    model = HighsTechnology(tech, program, outcome.working)
+    return _overlay(outcome.solution, model.solve(evaluated[left]), left), model.working
 
 
 def _radial(tech: Technology, evaluated: np.ndarray, choice: ModelChoice) -> Solution:
     """Radial factor first, then the largest sum of relative slacks with the factor held."""
     program = programs.radial(tech.n_inputs, tech.n_good, choice.returns, choice.orientation)
-    first = HighsTechnology(tech, program).solve(evaluated)
+    first, working = _solve(tech, program, evaluated, choice)
     factor = first.value if choice.orientation == "input" else 1.0 / first.value
     cost = np.zeros_like(program.cost)
     cost[program.slack] = -1.0
     phase_two = replace(program, name=f"{program.name}, phase two", cost=cost, reciprocal=False)
-    second = HighsTechnology(tech, phase_two).solve(evaluated, hold=(0, factor))
+    second = HighsTechnology(tech, phase_two, working).solve(evaluated, hold=(0, factor))
     solved = second.status == STATUS_OPTIMAL
     merged = _overlay(first, second, np.flatnonzero(solved), only=solved)
     return replace(merged, value=first.value, status=first.status)

@@ -149,8 +149,8 @@ def super_sbm_panel(
     Notes
     -----
     A city's pollution-reduction efficiency is this model with labour, capital and energy as inputs,
-    real GDP as good output and PM2.5 as bad output; its carbon-reduction efficiency has CO2 instead.
-    ``estimation.indices.coupled_efficiency`` joins the two.
+    real GDP as good output and PM2.5 as bad output; its carbon-reduction efficiency has CO2
+    instead. ``estimation.indices.coupled_efficiency`` joins the two.
     """
     return efficiency_panel(
         data,

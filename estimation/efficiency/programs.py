@@ -1,7 +1,8 @@
 """The linear programmes of the efficiency models, written once in a form every solver here can use.
 
 Belongs here: which rows and columns a model has, and what its solution means. Does not belong here:
-solving (``highs``, ``batch``), choosing reference sets (``frontiers``) or reading a panel (``panel``).
+solving (``highs``, ``batch``), choosing reference sets (``frontiers``) or reading a panel
+(``panel``).
 
 All models are written for a unit ``o`` whose data have been divided by themselves, so that only the
 columns of the reference units depend on ``o``:
@@ -9,9 +10,9 @@ columns of the reference units depend on ``o``:
     sum_j Lambda_j z_ij / z_io  +  sum_c M_ic u_c  =  rhs_i        for data rows i
                                    sum_c M_ic u_c  =  rhs_i        for the normalisation row
 
-with ``u`` the few *special* columns (scaling variable, slacks, radial factor). Fractional models are
-made linear with the Charnes-Cooper scaling variable ``t``; Lambda = t lambda. The convexity row of
-variable returns is one more data row on which every unit has the value one.
+with ``u`` the few *special* columns (scaling variable, slacks, radial factor). Fractional models
+are made linear with the Charnes-Cooper scaling variable ``t``; Lambda = t lambda. The convexity row
+of variable returns is one more data row on which every unit has the value one.
 """
 
 from __future__ import annotations
@@ -41,17 +42,20 @@ class Program:
     special : array (rows, columns)
         Coefficients of the special columns.
     cost, lower : array (columns,)
-        Objective (minimised) and lower bounds of the special columns; reference columns cost nothing.
+        Objective (minimised) and lower bounds of the special columns; reference columns cost
+        nothing.
     rhs : array (rows,)
     scale : int or None
         Column of the Charnes-Cooper variable t; None when the programme is linear as it stands.
     slack : array of int (variables,)
         Special column that holds the slack of each variable, -1 where the model has none.
+    disposal : array of int (variables,)
+        Special column that takes up what may be disposed of without cost, -1 where there is none.
     slack_sign : array (variables,)
         Sign with which the slack moves the target: target = z_o (1 + sign * slack / t).
     start : tuple of int
-        Special columns that, with the unit's own reference column, form a feasible basis; empty when
-        the unit is not part of its own reference set.
+        Special columns that, with the unit's own reference column, form a feasible basis; empty
+        when the unit is not part of its own reference set.
     excludes_self : bool
         True for super-efficiency.
     reciprocal : bool
@@ -66,6 +70,7 @@ class Program:
     rhs: Array
     scale: int | None
     slack: NDArray[np.intp]
+    disposal: NDArray[np.intp]
     slack_sign: Array
     start: tuple[int, ...]
     excludes_self: bool
@@ -109,6 +114,7 @@ class _Builder:
         sign: Array,
         start: tuple[int, ...],
         excludes_self: bool,
+        disposal: list[int] | None = None,
         reciprocal: bool = False,
     ) -> Program:
         return Program(
@@ -120,6 +126,7 @@ class _Builder:
             rhs=rhs,
             scale=scale,
             slack=np.array(slack, dtype=np.intp),
+            disposal=np.array([-1] * self.d if disposal is None else disposal, dtype=np.intp),
             slack_sign=sign,
             start=start,
             excludes_self=excludes_self,
@@ -152,7 +159,7 @@ def sbm(m: int, s: int, b: int, returns: Returns, orientation: Orientation = "no
     norm = build.n_data
     weights = _weights(m, s, b, orientation)
     direction = np.r_[np.ones(m), -np.ones(s), np.ones(b)]
-    t = build.add({**{i: -1.0 for i in range(build.n_data)}, norm: 1.0}, cost=1.0)
+    t = build.add({**dict.fromkeys(range(build.n_data), -1.0), norm: 1.0}, cost=1.0)
     slack = [
         build.add(
             {i: direction[i], norm: weights[i] if i >= m else 0.0},
@@ -162,8 +169,8 @@ def sbm(m: int, s: int, b: int, returns: Returns, orientation: Orientation = "no
     ]
     rhs = np.zeros(build.n_rows)
     rhs[norm] = 1.0
-    # With the own column basic, t and Lambda_o are parallel on the data rows; under constant returns
-    # one slack has to leave, under variable returns the convexity row takes its place.
+    # With the own column basic, t and Lambda_o are parallel on the data rows; under constant
+    # returns one slack has to leave, under variable returns the convexity row takes its place.
     start = (t, *slack) if build.vrs else (t, *slack[1:])
     return build.finish(
         f"SBM {orientation}-oriented {returns}",
@@ -205,9 +212,9 @@ def super_sbm(
         The denominator is the mean of ybar_g/y_o and ybar_b/b_o with ybar_b >= b_o, that is
         1 + (1/(s+b)) (- sum s^g/y + sum s^b/b) (as printed in many applications after Li, Hong,
         Wang and Shan-type formulations). With B lambda <= ybar_b the programme has the infimum
-        zero for every unit, because ybar_b can be raised without cost; it only has a meaning when the
-        projected emission is produced by the peers, so ``B lambda = ybar_b`` is imposed here. Even so
-        the score falls as the *peers'* emissions grow, and it may lie below one.
+        zero for every unit, because ybar_b can be raised without cost; it only has a meaning when
+        the projected emission is produced by the peers, so ``B lambda = ybar_b`` is imposed here.
+        Even so the score falls as the *peers'* emissions grow, and it may lie below one.
 
     The default is the one that cannot be improved by emitting more.
     """
@@ -216,8 +223,9 @@ def super_sbm(
     weights = _weights(m, s, b, orientation)
     direction = np.r_[np.ones(m), -np.ones(s), np.ones(b)]
     added = undesirable_term == "added"
-    t = build.add({**{i: -1.0 for i in range(build.n_data)}, norm: 1.0}, cost=1.0)
+    t = build.add({**dict.fromkeys(range(build.n_data), -1.0), norm: 1.0}, cost=1.0)
     slack: list[int] = []
+    disposal: list[int] = []
     for i in range(build.d):
         is_input, is_bad = i < m, i >= m + s
         if weights[i] == 0.0:
@@ -227,8 +235,8 @@ def super_sbm(
             slack.append(
                 build.add({i: -direction[i], norm: in_norm}, cost=weights[i] if is_input else 0.0)
             )
-        if not (is_bad and added and weights[i] > 0.0):
-            build.add({i: direction[i]})
+        equality = is_bad and added and weights[i] > 0.0
+        disposal.append(-1 if equality else build.add({i: direction[i]}))
     rhs = np.zeros(build.n_rows)
     rhs[norm] = 1.0
     label = f", bad outputs {undesirable_term}" if b else ""
@@ -237,6 +245,7 @@ def super_sbm(
         rhs,
         scale=t,
         slack=slack,
+        disposal=disposal,
         sign=direction,
         start=(),
         excludes_self=True,
@@ -246,8 +255,8 @@ def super_sbm(
 def radial(m: int, s: int, returns: Returns, orientation: Orientation = "input") -> Program:
     """Radial model: CCR under constant and BCC under variable returns.
 
-    Input-oriented: min theta with X lambda <= theta x_o, Y lambda >= y_o. Output-oriented: the score
-    is 1/phi, phi = max with Y lambda >= phi y_o, X lambda <= x_o, so that both lie in (0, 1].
+    Input-oriented: min theta with X lambda <= theta x_o, Y lambda >= y_o. Output-oriented: the
+    score is 1/phi, phi = max with Y lambda >= phi y_o, X lambda <= x_o, so that both lie in (0, 1].
 
     Sources: Charnes, Cooper and Rhodes (1978); Banker, Charnes and Cooper (1984).
     """
@@ -258,7 +267,7 @@ def radial(m: int, s: int, returns: Returns, orientation: Orientation = "input")
     shrinking = orientation == "input"
     moved = range(m) if shrinking else range(m, m + s)
     fixed = range(m, m + s) if shrinking else range(m)
-    factor = build.add({i: -1.0 for i in moved}, cost=1.0 if shrinking else -1.0)
+    factor = build.add(dict.fromkeys(moved, -1.0), cost=1.0 if shrinking else -1.0)
     rhs[list(fixed)] = 1.0
     direction = np.r_[np.ones(m), -np.ones(s)]
     slack = [build.add({i: direction[i]}) for i in range(build.d)]
@@ -292,7 +301,7 @@ def directional(m: int, s: int, b: int, returns: Returns) -> Program:
     build = _Builder(m, s, b, returns, normalised=False)
     rhs = np.ones(build.n_rows)
     good, bad = range(m, m + s), range(m + s, m + s + b)
-    build.add({**{i: -1.0 for i in good}, **{i: 1.0 for i in bad}}, cost=-1.0)
+    build.add({**dict.fromkeys(good, -1.0), **dict.fromkeys(bad, 1.0)}, cost=-1.0)
     for i in range(m + s):
         build.add({i: 1.0 if i < m else -1.0})
     slack = [*range(1, 1 + m + s), *([-1] * b)]

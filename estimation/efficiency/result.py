@@ -20,8 +20,9 @@ class EfficiencyResult:
     scores : DataFrame
         One row per unit and period, in the order of the input: the unit and time columns under
         their own names, ``score`` (missing when there is no solution), ``status`` (``optimal``,
-        ``infeasible``, ``unbounded`` or ``not solved``), ``efficient`` (score of the model *without*
-        super-efficiency equal to one; missing where that is unknown) and ``base_score`` (that score).
+        ``infeasible``, ``unbounded`` or ``not solved``), ``efficient`` (score of the model
+        *without* super-efficiency equal to one; missing where that is unknown) and ``base_score``
+        (that score).
     slacks : DataFrame
         Same rows, one column per variable: how far the observation is from its target, in the
         variable's unit, positive when an input or bad output is to shrink or a good output to grow.

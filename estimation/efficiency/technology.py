@@ -1,7 +1,8 @@
-"""A set of observations that spans a technology, scaled so that every linear programme is well posed.
+"""A set of observations that spans a technology, scaled so that every linear programme is well
+posed.
 
-Belongs here: scaling, the augmented data rows, and a first guess of the units on the frontier. Does not
-belong here: which observations form a technology (``frontiers``), or solving.
+Belongs here: scaling, the augmented data rows, and a first guess of the units on the frontier. Does
+not belong here: which observations form a technology (``frontiers``), or solving.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ class Technology:
         by its geometric mean and every unit by its own size. Dividing a unit's whole row (the
         convexity entry included) by a number only rescales its intensity variable.
     size : array (N,)
-        The number each unit was divided by; lambda of the original problem between peer j and unit o
-        is Lambda times size_o / size_j.
+        The number each unit was divided by; lambda of the original problem between peer j and unit
+        o is Lambda times size_o / size_j.
     n_inputs, n_good, n_bad : int
     returns : str
     """
@@ -73,9 +74,9 @@ class Technology:
     def first_guess(self, n_directions: int = 256) -> np.ndarray:
         """Units that are best in some direction: a cheap, seedless-in-effect start for the frontier.
 
-        Each is the maximiser of a positive weighting of the outputs minus the inputs and bad outputs
-        (variable returns) or of their ratio (constant returns). The solvers add whatever is missing,
-        so the guess decides the running time and never the result.
+        Each is the maximiser of a positive weighting of the outputs minus the inputs and bad
+        outputs (variable returns) or of their ratio (constant returns). The solvers add whatever is
+        missing, so the guess decides the running time and never the result.
         """
         m, s, b = self.n_inputs, self.n_good, self.n_bad
         rng = np.random.default_rng(0)

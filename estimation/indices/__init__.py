@@ -1,7 +1,7 @@
 """Composite and structural indices that several studies share.
 
-Belongs here: formulas on a DataFrame that SQL would state worse or twice. Does not belong here: ratios a
-dbt model states in one line, and anything that needs a solver (``estimation.efficiency``).
+Belongs here: formulas on a DataFrame that SQL would state worse or twice. Does not belong here:
+ratios a dbt model states in one line, and anything that needs a solver (``estimation.efficiency``).
 """
 
 from estimation.indices.composite import (

@@ -1,8 +1,8 @@
 """Composite indices: min-max standardisation, entropy weights, coupling coordination degree.
 
 Belongs here: joining several indicators into one number. Does not belong here: the indicators
-themselves (SQL, or ``estimation.efficiency`` where a solver is needed). Written here because each is a
-few lines whose conventions differ from paper to paper and have to be named.
+themselves (SQL, or ``estimation.efficiency`` where a solver is needed). Written here because each
+is a few lines whose conventions differ from paper to paper and have to be named.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def entropy_weights(
 ) -> pd.Series:
     """Entropy weights of indicators (熵权法), direction-aware and safe at zero.
 
-        p_ij = z_ij / sum_i z_ij,   e_j = -(1 / ln n) sum_i p_ij ln p_ij,   w_j = (1 - e_j) / sum (1 - e)
+        p_ij = z_ij / sum_i z_ij,   e_j = -(1 / ln n) sum_i p_ij ln p_ij,   w_j = (1 - e_j) / sum (1
+        - e)
 
     with z the min-max standardised indicators. The observation at the minimum has p = 0, and
     p ln p is taken at its limit zero. Many applied papers shift z by a small constant instead
@@ -142,8 +143,8 @@ def coupling_coordination(
         C = [prod U_i / (sum U_i)^n]^(1/n), the form copied without its factor n; C is in
         [0, 1/n] and D in [0, 1/sqrt(n)]. For two subsystems C = sqrt(U_1 U_2) / (U_1 + U_2) <= 1/2.
 
-    The two differ by the constant factor n in C and hence sqrt(n) in D: regressions in D give the same
-    t statistics, but means and standard deviations cannot be compared across papers.
+    The two differ by the constant factor n in C and hence sqrt(n) in D: regressions in D give the
+    same t statistics, but means and standard deviations cannot be compared across papers.
 
     Parameters
     ----------
@@ -192,7 +193,7 @@ def coupling_coordination(
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.prod(values, axis=1) ** (1.0 / n) / values.sum(axis=1)
     coupling = n * ratio if form == "geometric_mean" else ratio
-    level = u.mul(share.reindex(columns), axis=1).sum(axis=1, skipna=False).to_numpy()
+    level = u.mul(share.reindex(list(columns)), axis=1).sum(axis=1, skipna=False).to_numpy()
     product = np.where(level == 0.0, 0.0, coupling * level)
     return pd.DataFrame(
         {"coupling": coupling, "level": level, "coordination": np.sqrt(product)}, index=data.index

@@ -201,7 +201,7 @@ def test_only_the_last_releases_are_kept(settings: Settings) -> None:
 def test_a_place_that_cannot_be_written_is_one_clear_message(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
-    with pytest.raises(SettingsError, match="cannot be written.*Choose another folder"):
+    with pytest.raises(SettingsError, match=r"cannot be written.*Choose another folder"):
         Settings(data_home=blocked / "data", landing=None).prepare()
 
 
