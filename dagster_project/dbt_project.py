@@ -15,15 +15,41 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 
-from dagster_project.lake import Lake
+from dagster_project.lake import Lake, replacing
 from dagster_project.resources import exclusive
 from dagster_project.settings import DBT_PROJECT_DIR, Settings
 
 TARGET_DIR = DBT_PROJECT_DIR / "target"
 MANIFEST = TARGET_DIR / "manifest.json"
 OUTCOMES_TAG = "outcomes"
+# Files that dbt reads and that Python assets write; empty until they have run.
+DERIVED = {
+    "city_geography": pa.schema(
+        [
+            ("city_code", pa.string()),
+            ("lon", pa.float64()),
+            ("lat", pa.float64()),
+            ("area_km2", pa.float64()),
+            ("hu_side", pa.string()),
+            ("hu_distance_km", pa.float64()),
+            ("boundary_source", pa.string()),
+        ]
+    ),
+    "outcomes": pa.schema(
+        [
+            ("city_code", pa.string()),
+            ("year", pa.int32()),
+            *((name, pa.float64()) for name in ("preff", "creff", "syeff")),
+            *((name, pa.string()) for name in ("preff_status", "creff_status")),
+            *((name, pa.float64()) for name in ("srpce", "srpce_entropy")),
+            *((name, pa.string()) for name in ("frontier", "returns")),
+        ]
+    ),
+}
 _GROUPS = {"staging": "staging", "intermediate": "intermediate", "marts": "marts"}
 
 
@@ -145,7 +171,11 @@ def prepare_warehouse(settings: Settings) -> str | None:
 
     lake = Lake(settings.lake)
     lake.prepare()
-    (settings.lake / "derived").mkdir(parents=True, exist_ok=True)
+    for name, schema in DERIVED.items():
+        path = settings.lake / "derived" / f"{name}.parquet"
+        if not path.exists():
+            with replacing(path) as temporary:
+                pq.write_table(schema.empty_table(), temporary)
     if not settings.warehouse.exists():
         return None
     try:

@@ -12,9 +12,12 @@ from typing import Literal
 import dagster as dg
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from dagster_project.assets.sources import OWNERS, preview
-from dagster_project.lake import code_version, write_frame
+from dagster_project.dbt_project import DERIVED
+from dagster_project.extract.schema import to_table
+from dagster_project.lake import code_version, replacing
 from dagster_project.resources import PilotPanel, connect
 from estimation import indices
 from estimation.efficiency import super_sbm_panel
@@ -23,19 +26,6 @@ INPUTS = dg.AssetKey(["intermediate", "int_outcome_inputs"])
 FRONTIER = "global"
 RETURNS = "crs"
 COUPLING_FORM: Literal["geometric_mean", "product"] = "product"
-COLUMNS = [
-    "city_code",
-    "year",
-    "preff",
-    "preff_status",
-    "creff",
-    "creff_status",
-    "syeff",
-    "srpce",
-    "srpce_entropy",
-    "frontier",
-    "returns",
-]
 SYEFF_YEARS = (2004, 2020)
 SRPCE_YEARS = (2011, 2022)
 
@@ -133,6 +123,7 @@ def outcomes(context: dg.AssetExecutionContext, pilot_panel: PilotPanel) -> dg.M
         inputs = connection.execute(
             "select * from int_outcome_inputs order by city_code, year"
         ).df()
+    schema = DERIVED["outcomes"]
     target = settings.lake / "derived" / "outcomes.parquet"
     stamp_path = target.with_suffix(".stamp")
     version = code_version("estimation.efficiency", "estimation.indices", __name__)
@@ -147,8 +138,10 @@ def outcomes(context: dg.AssetExecutionContext, pilot_panel: PilotPanel) -> dg.M
         )
         frame["frontier"] = FRONTIER
         frame["returns"] = RETURNS
-        frame = frame.sort_values(["city_code", "year"])[COLUMNS]
-        write_frame(target, frame)
+        frame = frame.sort_values(["city_code", "year"]).reindex(columns=schema.names)
+        frame = to_table(frame, schema).to_pandas()
+        with replacing(target) as temporary:
+            pq.write_table(to_table(frame, schema), temporary)
         stamp_path.write_text(stamp)
     summary = frame[["preff", "creff", "syeff", "srpce", "srpce_entropy"]].describe().T
     return dg.MaterializeResult(

@@ -13,7 +13,7 @@ import pandas as pd
 
 from dagster_project import ingest
 from dagster_project.extract.boundaries import city_geography
-from dagster_project.lake import Lake, code_version, replacing, write_frame
+from dagster_project.lake import KINDS, Lake, code_version, replacing, write_frame
 from dagster_project.resources import PilotPanel
 from dagster_project.sample.write import write_sample
 
@@ -163,7 +163,7 @@ def build_catalogue(sources: tuple[str, ...]) -> dg.AssetsDefinition:
                 description=text,
             )
             for kind, text in (
-                ("observations", "Every printed cell of every source, as read."),
+                ("raw", "Every printed cell of every source, as read."),
                 ("rejects", "Every cell and file that could not be read, with the reason."),
                 ("files", "One row per table found in a file: what was read, set aside, refused."),
             )
@@ -172,8 +172,8 @@ def build_catalogue(sources: tuple[str, ...]) -> dg.AssetsDefinition:
     def lake_catalogue(pilot_panel: PilotPanel):
         settings = pilot_panel.settings()
         counts = Lake(settings.lake).counts()
-        for kind, folder in (("observations", "raw"), ("rejects", "rejects"), ("files", "files")):
-            own = counts[counts["kind"] == folder]
+        for kind in KINDS:
+            own = counts[counts["kind"] == kind]
             table = own.groupby("source", as_index=False)["rows"].sum()
             yield dg.MaterializeResult(
                 asset_key=["lake", kind],
