@@ -17,7 +17,7 @@ Frontier = Literal["global", "contemporaneous", "sequential", "window"]
 
 @dataclass(frozen=True)
 class Task:
-    """Observations ``evaluated`` against the technology spanned by ``reference`` (row positions)."""
+    """Rows ``evaluated`` against the technology that the rows ``reference`` span."""
 
     label: str
     reference: np.ndarray

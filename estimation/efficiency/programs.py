@@ -191,7 +191,7 @@ def super_sbm(
     orientation: Orientation = "non",
     undesirable_term: UndesirableTerm = "subtracted",
 ) -> Program:
-    """Super-efficiency SBM, with undesirable outputs when ``b`` > 0. The unit leaves its own frontier.
+    """Super-efficiency SBM, with undesirable outputs when ``b`` > 0; a unit leaves its frontier.
 
         delta = min [1 + (1/m) sum_i s_i^- / x_io]
                   / [1 - (1/(s+b)) (sum_r s_r^g / y_ro + sum_k s_k^b / b_ko)]

@@ -1,5 +1,4 @@
-"""A set of observations that spans a technology, scaled so that every linear programme is well
-posed.
+"""Observations that span a technology, scaled so that every linear programme is well posed.
 
 Belongs here: scaling, the augmented data rows, and a first guess of the units on the frontier. Does
 not belong here: which observations form a technology (``frontiers``), or solving.
@@ -72,7 +71,7 @@ class Technology:
         )
 
     def first_guess(self, n_directions: int = 256) -> np.ndarray:
-        """Units that are best in some direction: a cheap, seedless-in-effect start for the frontier.
+        """Units that are best in some direction: a cheap start for the frontier.
 
         Each is the maximiser of a positive weighting of the outputs minus the inputs and bad
         outputs (variable returns) or of their ratio (constant returns). The solvers add whatever is

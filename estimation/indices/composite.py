@@ -77,8 +77,9 @@ def entropy_weights(
 ) -> pd.Series:
     """Entropy weights of indicators (熵权法), direction-aware and safe at zero.
 
-        p_ij = z_ij / sum_i z_ij,   e_j = -(1 / ln n) sum_i p_ij ln p_ij,   w_j = (1 - e_j) / sum (1
-        - e)
+        p_ij = z_ij / sum_i z_ij
+        e_j  = -(1 / ln n) sum_i p_ij ln p_ij
+        w_j  = (1 - e_j) / sum_k (1 - e_k)
 
     with z the min-max standardised indicators. The observation at the minimum has p = 0, and
     p ln p is taken at its limit zero. Many applied papers shift z by a small constant instead
