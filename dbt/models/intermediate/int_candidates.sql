@@ -1,0 +1,35 @@
+-- Every resolved value with its place in the stated order of preference: rank of the source (for the
+-- indicator, else in general), then the latest edition, then file, sheet and cell so that ties
+-- are decided the same way every time.
+with ranks as (
+
+    select
+        coalesce(source, '') as source,
+        coalesce(indicator, '') as indicator,
+        cast(rank as integer) as rank
+    from {{ ref('source_preference') }}
+
+),
+
+ranked as (
+
+    select
+        observations.*,
+        coalesce(specific.rank, general.rank, anything.rank, 999) as preference_rank
+    from {{ ref('int_resolved_observations') }} as observations
+    left join ranks as specific
+        on observations.source = specific.source and observations.indicator = specific.indicator
+    left join ranks as general
+        on observations.source = general.source and general.indicator = ''
+    left join ranks as anything
+        on anything.source = '' and anything.indicator = ''
+
+)
+
+select
+    *,
+    row_number() over (
+        partition by level, unit_code, data_year, indicator, scope, item
+        order by preference_rank, release desc, file, sheet, row_no, col_no
+    ) as candidate_no
+from ranked

@@ -1,0 +1,27 @@
+-- The skeleton: every prefecture unit in every year of the panel. is_panel_row marks the rows of
+-- city_year: cities at prefecture level and above (in today's sense) while the unit existed.
+with span as (
+
+    select
+        {{ var('first_year') }} as first_year,
+        greatest(
+            {{ var('last_year_floor') }},
+            coalesce((select max(data_year) from {{ ref('int_preferred') }} where level = 'city'), 0)
+        ) as last_year
+
+)
+
+select
+    cities.city_code,
+    cast(years.year as integer) as year,
+    cities.province_code,
+    cast(
+        cities.city_or_above = 1
+        and years.year >= cities.first_year
+        and years.year <= cities.last_year as boolean
+    ) as is_panel_row
+from {{ ref('stg_cities') }} as cities
+cross join (
+    select unnest(range(first_year, last_year + 1)) as year from span
+) as years
+order by cities.city_code, years.year

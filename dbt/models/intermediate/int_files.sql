@@ -1,0 +1,2 @@
+-- Files as the marts see them.
+select * from {{ ref('stg_files') }}

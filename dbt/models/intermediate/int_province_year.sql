@@ -1,0 +1,12 @@
+-- Province series, one row per province and year.
+select
+    unit_code as province_code,
+    year,
+    {%- for indicator in province_indicators() %}
+    max(value) filter (where indicator = '{{ indicator }}') as {{ indicator }},
+    max(is_filled) filter (where indicator = '{{ indicator }}') as {{ indicator }}_filled{{ "," if not loop.last }}
+    {%- endfor %}
+from {{ ref('int_filled') }}
+where level = 'province' and item = ''
+group by unit_code, year
+order by unit_code, year

@@ -1,0 +1,2 @@
+-- Rejects as the marts see them.
+select * from {{ ref('stg_rejects') }}

@@ -1,0 +1,53 @@
+-- Observations whose city (or province), indicator and unit are known, in the canonical unit.
+select
+    entities.level,
+    entities.unit_code,
+    observations.data_year,
+    indicators.indicator,
+    case
+        when observations.scope = 'districts' then 'districts'
+        else 'city'
+    end as scope,
+    -- Industries of a province table are items of one indicator; everything else has none.
+    case
+        when indicators.indicator = 'employment_industry_province' then observations.indicator_printed
+        else ''
+    end as item,
+    observations.value * indicators.factor as value,
+    indicators.canonical_unit as unit,
+    indicators.factor as conversion_factor,
+    observations.value as value_as_printed,
+    observations.value_printed,
+    observations.unit_printed,
+    observations.unit_key,
+    observations.source,
+    observations.release,
+    observations.table_no,
+    observations.table_title,
+    observations.entity_printed,
+    observations.indicator_printed,
+    observations.note,
+    observations.file,
+    observations.file_sha256,
+    observations.sheet,
+    observations.row_no,
+    observations.col_no,
+    observations.cell
+from {{ ref('stg_observations') }} as observations
+inner join {{ ref('int_entity_resolution') }} as entities
+    on
+        observations.entity_printed = entities.entity_printed
+        and observations.entity_code = entities.entity_code
+        and observations.province_printed = entities.province_printed
+        and observations.section = entities.section
+        and observations.data_year = entities.data_year
+inner join {{ ref('int_indicator_resolution') }} as indicators
+    on
+        observations.source = indicators.source
+        and observations.indicator_key = indicators.indicator_key
+        and observations.unit_key = indicators.unit_key
+        and observations.scope = indicators.scope
+        and observations.data_year = indicators.data_year
+where
+    entities.unit_code is not null
+    and indicators.reason is null
