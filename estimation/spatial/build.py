@@ -14,7 +14,14 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from estimation.spatial.weights import Weights, WeightsError, _asymmetry, _some, great_circle_km
+from estimation.spatial.weights import (
+    Numbers,
+    Weights,
+    WeightsError,
+    _asymmetry,
+    _some,
+    great_circle_km,
+)
 
 if TYPE_CHECKING:
     import geopandas
@@ -149,7 +156,7 @@ def edges_from_polygons(
 
 
 def same_group(
-    ids: Sequence[Hashable], groups: Sequence[Hashable], *, kind: str = "same_province"
+    ids: Sequence[Hashable], groups: Sequence[Hashable] | pd.Series, *, kind: str = "same_province"
 ) -> Weights:
     """1 between units of the same group (province), 0 otherwise; a group of one is an island."""
     from libpysal.graph import Graph
@@ -164,8 +171,8 @@ def same_group(
 
 def inverse_distance(
     ids: Sequence[Hashable],
-    lon: Sequence[float],
-    lat: Sequence[float],
+    lon: Numbers,
+    lat: Numbers,
     *,
     power: float = 1.0,
     cutoff_km: float | None = None,
@@ -191,9 +198,7 @@ def inverse_distance(
     return replace(out, notes={"power": power, "cutoff_km": cutoff_km})
 
 
-def nearest(
-    ids: Sequence[Hashable], lon: Sequence[float], lat: Sequence[float], *, k: int = 5
-) -> Weights:
+def nearest(ids: Sequence[Hashable], lon: Numbers, lat: Numbers, *, k: int = 5) -> Weights:
     """1 for the k nearest units by great circle; ties go to the unit listed first. Asymmetric."""
     labels = tuple(ids)
     if not 1 <= k < len(labels):
@@ -207,7 +212,7 @@ def nearest(
     return replace(from_matrix(matrix, labels, kind="knn"), notes={"k": k})
 
 
-def economic_distance(ids: Sequence[Hashable], values: Sequence[float]) -> Weights:
+def economic_distance(ids: Sequence[Hashable], values: Numbers) -> Weights:
     """Weights 1 / |v_i - v_j| of a sample average, e.g. real GDP per head over the years.
 
     Raises

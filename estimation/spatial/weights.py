@@ -22,6 +22,7 @@ from scipy.sparse.csgraph import connected_components
 if TYPE_CHECKING:
     import libpysal
 
+Numbers = Sequence[float] | np.ndarray | pd.Series
 EARTH_RADIUS_KM = 6371.0088
 _ROW_TOLERANCE = 1e-10
 
@@ -274,7 +275,7 @@ class Weights:
                 "(a same-province matrix is of this kind)"
             )
 
-    def attach_islands(self, lon: Sequence[float], lat: Sequence[float]) -> Weights:
+    def attach_islands(self, lon: Numbers, lat: Numbers) -> Weights:
         """Link every island both ways to its nearest unit (great circle), then normalise again."""
         if not self.islands:
             return self
@@ -298,13 +299,12 @@ class Weights:
 
     def summary(self) -> dict[str, float | int | str]:
         """Facts for a report: units, links, neighbours, islands, components."""
-        neighbours = np.diff(self.matrix.indptr)
         return {
             "weights": self.kind,
             "weights_normalisation": self.normalisation,
             "weights_units": self.n,
             "weights_links": int(self.matrix.nnz),
-            "weights_mean_neighbours": float(neighbours.mean()),
+            "weights_mean_neighbours": float(np.diff(self.matrix.indptr).mean()),
             "weights_islands": len(self.islands),
             "weights_components": self.n_components,
             "weights_symmetric_base": int(self.similarity is not None or self.is_symmetric),
@@ -327,7 +327,7 @@ def _asymmetry(matrix: sparse.csr_matrix) -> tuple[int, int] | None:
     return int(difference.row[worst]), int(difference.col[worst])
 
 
-def great_circle_km(lon: Sequence[float], lat: Sequence[float]) -> np.ndarray:
+def great_circle_km(lon: Numbers, lat: Numbers) -> np.ndarray:
     """Haversine distances in km between points in degrees, shape (N, N).
 
     Raises
