@@ -7,11 +7,12 @@ from estimation.dml.crossfit import MemoryStore, Runtime
 from estimation.dml.estimate import irm, pliv, plr
 from estimation.dml.folds import folds_from_ratio
 from estimation.dml.learners import HYPERPARAMETERS, Learner, learner
-from estimation.dml.result import PUBLISHED, Configuration, DMLResult
+from estimation.dml.result import PUBLISHED, RECOMMENDED, Configuration, DMLResult
 
 __all__ = [
     "HYPERPARAMETERS",
     "PUBLISHED",
+    "RECOMMENDED",
     "Configuration",
     "DMLResult",
     "Learner",
