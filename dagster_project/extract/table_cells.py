@@ -1,0 +1,253 @@
+"""The data rows of one mapped sheet, column by column, as observations and rejects.
+
+Belongs here: years, codes and numbers of whole columns. Does not belong here: choosing sheets and
+headers (tables.py), or what a number looks like (text.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dagster_project.extract.boundaries import MUNICIPALITY_CODES
+from dagster_project.extract.table_mapping import SheetMapping, column_key
+from dagster_project.extract.table_open import Sheet
+from dagster_project.extract.text import Parsed, column_letter, parse_number, printed
+from dagster_project.extract.units import unit_key
+
+YEAR = re.compile(r"^\s*((?:19|20)\d{2})(?:\.0+)?\s*(?:年|年度)?\s*$")
+# Date-like years of CSMAR and EPS exports: 2015-12-31, 2015/12/31
+_YEAR_END = re.compile(r"^\s*((?:19|20)\d{2})[-/]12[-/]31(?:\s.*)?$")
+
+
+@dataclass(frozen=True)
+class Header:
+    row: int  # 0-based
+    columns: dict[str, int]  # column_key of a title -> 0-based column
+
+    def find(self, names: Sequence[str]) -> int | None:
+        return next((self.columns[k] for k in map(column_key, names) if k in self.columns), None)
+
+
+class TableCells:
+    """The data rows of one sheet, column by column."""
+
+    def __init__(self, path: Path, sheet: Sheet, spec: SheetMapping, header: Header):
+        self.path, self.sheet, self.spec, self.header = path, sheet, spec, header
+        width = max(len(row) for row in sheet.rows)
+        body = [[*row, *[""] * (width - len(row))] for row in sheet.rows[header.row + 1 :]]
+        self.columns = list(zip(*body)) if body else [()] * width
+        self.n = len(body)
+        self.first_row = header.row + 2  # 1-based
+        keys = spec.keys
+        self.entity = self._text(keys.entity)
+        self.code = pd.Series(self._text(keys.entity_code), dtype=object).str.replace(
+            r"\.0+$", "", regex=True
+        )
+        self.province = self._text(keys.province)
+        self.item = self._text(keys.item)
+        self.label = self._text(keys.indicator)
+        self.row_unit = self._text(keys.unit)
+        if spec.section == "national" and not keys.entity:
+            self.entity = np.full(self.n, "全国", dtype=object)
+        self.section = self._sections()
+        self.rejects: list[dict] = []
+        self.missing = 0
+
+    def _column(self, names: Sequence[str]) -> tuple[object, ...] | None:
+        number = self.header.find(names) if names else None
+        return None if number is None else self.columns[number]
+
+    def _text(self, names: Sequence[str]) -> np.ndarray:
+        cells = self._column(names)
+        if cells is None:
+            return np.full(self.n, "", dtype=object)
+        return np.array([printed(c).strip() for c in cells], dtype=object)
+
+    def _sections(self) -> np.ndarray:
+        if self.spec.section != "by_code":
+            return np.full(self.n, self.spec.section, dtype=object)
+        code = self.code.to_numpy()
+        kinds = [
+            "prefecture" if c in MUNICIPALITY_CODES or (c[4:] == "00" and c[2:] != "0000")
+            else "province" if c[2:] == "0000"
+            else "county"
+            for c in code
+        ]  # fmt: skip
+        return np.array(kinds, dtype=object)
+
+    def read(self) -> tuple[pd.DataFrame, list[dict], dict]:
+        spec = self.spec
+        parts = []
+        if spec.layout == "long":
+            years = _years(self._column(spec.keys.year) or ())
+            for value in spec.values:
+                number = self.header.find(value.column)
+                if number is not None:
+                    parts.append(self._cells(number, years, np.full(self.n, value, dtype=object)))
+        else:
+            chosen = self._chosen()
+            for key, number in self.header.columns.items():
+                year = YEAR.match(key)
+                if year:
+                    parts.append(
+                        self._cells(
+                            number, np.full(self.n, int(year.group(1)), dtype=np.int32), chosen
+                        )
+                    )
+        frame = stack(parts)
+        keyed = self.entity != ""
+        if spec.layout == "long":
+            keyed = keyed & (years > 0)
+        footers = sum(
+            1 for i, row in enumerate(zip(*self.columns)) if not keyed[i] and any(map(filled, row))
+        )
+        known = frame["data_year"].dropna() if len(frame) else pd.Series(dtype=float)
+        report = {
+            "section": spec.section if spec.section != "by_code" else "mixed",
+            "data_year": int(known.min()) if len(known) else None,
+            "data_year_last": int(known.max()) if len(known) else None,
+            "status": "read",
+            "reason": f"{footers} rows of notes or adverts past the data" if footers else None,
+            "n_entities": len(frame[["entity_printed", "entity_code_printed"]].drop_duplicates())
+            if len(frame) else 0,
+            "n_indicators": frame["indicator_key"].nunique() if len(frame) else 0,
+            "n_observations": len(frame),
+            "n_missing": self.missing,
+            "n_rejects": len(self.rejects),
+        }  # fmt: skip
+        return frame, self.rejects, report
+
+    def _chosen(self) -> np.ndarray:
+        """The value that each row of a wide sheet means: one for all, or by its label."""
+        if not self.spec.labels:
+            return np.full(self.n, self.spec.values[0], dtype=object)
+        by_key = {column_key(label): value for label, value in self.spec.labels.items()}
+        return np.array([by_key.get(column_key(text)) for text in self.label], dtype=object)
+
+    def _cells(self, number: int, years: np.ndarray, meaning: np.ndarray) -> pd.DataFrame:
+        """One column of cells as observations; rejects and missing cells are noted."""
+        cells = self.columns[number]
+        value = np.full(self.n, np.nan)
+        note = np.full(self.n, None, dtype=object)
+        status = np.zeros(self.n, dtype=np.int8)  # 0 missing, 1 number, 2 noise
+        suggestion: dict[int, str] = {}
+        read: dict[str, Parsed] = {}  # texts repeat; each distinct one is parsed once
+        for i, cell in enumerate(cells):
+            if type(cell) is float and cell == cell:
+                value[i], status[i] = cell, 1
+            elif cell is None or cell == "":
+                continue
+            else:
+                key = cell if isinstance(cell, str) else repr(cell)
+                parsed = read.get(key) or read.setdefault(key, parse_number(cell))
+                if parsed.kind == "number":
+                    value[i], status[i] = parsed.value, 1
+                    note[i] = parsed.note or None
+                elif parsed.kind == "noise":
+                    status[i], suggestion[i] = 2, parsed.suggestion
+        has_year, has_entity = years > 0, self.entity != ""
+        has_meaning = np.array([m is not None for m in meaning])
+        row_of_data = has_year & has_entity
+        self.missing += int(((status == 0) & row_of_data).sum())
+        # Text in a row without keys is a note or an advert; a number there is not.
+        lost = (status == 1) & ~(row_of_data & has_meaning)
+        noise = (status == 2) & row_of_data
+        title = printed(self.sheet.rows[self.header.row][number]).strip()
+        letter = column_letter(number + 1)
+        for i in np.flatnonzero(lost | noise).tolist():
+            self.rejects.append(
+                self._reject(
+                    i, number, f"{letter}{i + self.first_row}", title, years,
+                    suggestion.get(i),
+                )
+            )  # fmt: skip
+        good = np.flatnonzero((status == 1) & ~lost)
+        values = [meaning[i] for i in good]
+        unit = [self.row_unit[i] or v.unit for i, v in zip(good, values)]
+        rows = good + self.first_row
+        # A value column of a wide sheet is titled by the year: its label or item names the series.
+        name = title if self.spec.layout == "long" else self.label
+        series = np.where(self.item != "", self.item, name)
+        extra = [v.note for v in values]
+        return pd.DataFrame(
+            {
+                "data_year": years[good],
+                "section": self.section[good],
+                "entity_printed": self.entity[good],
+                "entity_code_printed": self.code.to_numpy()[good],
+                "province_printed": self.province[good],
+                "indicator_printed": series[good],
+                "indicator_key": [v.indicator for v in values],
+                "scope": "city" if self.spec.section == "prefecture" else "unspecified",
+                "unit_printed": unit,
+                "unit_key": [unit_key(u) or u for u in unit],
+                "value_printed": [printed(cells[i]) for i in good],
+                "value": value[good],
+                "note": ["; ".join(filter(None, pair)) or None for pair in zip(note[good], extra)],
+                "row": rows,
+                "col": number + 1,
+                "cell": [f"{letter}{r}" for r in rows],
+            }
+        )
+
+    def _reject(
+        self, i: int, number: int, cell: str, title: str, years: np.ndarray,
+        suggestion: str | None,
+    ) -> dict:  # fmt: skip
+        shown = printed(self.columns[number][i])
+        where = f"{self.path.name}, sheet {self.sheet.name}, cell {cell}"
+        if suggestion is not None:
+            reason, detail = "not_a_number", f"{where}: {shown!r} is not a number"
+        elif years[i] <= 0:
+            reason = "row_without_year"
+            detail = f"{where}: the number {shown} stands in a row without a year"
+            suggestion = "fill the year in the file, or remove the row"
+        elif self.entity[i] == "":
+            reason = "row_without_entity"
+            detail = f"{where}: the number {shown} stands in a row without a name"
+            suggestion = "fill the name in the file, or remove the row"
+        else:
+            reason = "indicator_not_mapped"
+            detail = f"{where}: the label {self.label[i]!r} is not among the mapping's labels"
+            suggestion = "add the label to the mapping"
+        return {
+            "data_year": int(years[i]) if years[i] > 0 else None,
+            "row": i + self.first_row,
+            "col": number + 1,
+            "cell": cell,
+            "entity_printed": self.entity[i],
+            "indicator_printed": title,
+            "value_printed": shown,
+            "reason": reason,
+            "detail": detail,
+            "suggestion": suggestion,
+        }
+
+
+def _years(cells: Sequence[object]) -> np.ndarray:
+    """Years of a key column, 0 where a cell is no year."""
+    known: dict[object, int] = {}
+    out = np.zeros(len(cells), dtype=np.int32)
+    for i, cell in enumerate(cells):
+        if cell not in known:
+            text = printed(cell)
+            found = YEAR.match(text) or _YEAR_END.match(text)
+            known[cell] = int(found.group(1)) if found else 0
+        out[i] = known[cell]
+    return out
+
+
+def filled(cell: object) -> bool:
+    """Whether a cell holds anything but blanks."""
+    return cell is not None and str(cell).strip() != ""
+
+
+def stack(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Frames below each other; an empty frame of nothing."""
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

@@ -1,0 +1,134 @@
+"""Opens csv, xlsx, xls, dta and parquet files as plain sheets of cells, whatever the format.
+
+Belongs here: formats, encodings, delimiters, and the limits on hostile files. Does not belong here:
+what a column means (table_mapping.py) or what a cell is worth (tables.py).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import python_calamine
+
+from dagster_project.extract.safety import DEFAULT_LIMITS, Limits, check_path, check_workbook
+from dagster_project.extract.schema import ExtractError
+
+TABLE_SUFFIXES = (".csv", ".txt", ".tsv", ".xlsx", ".xlsm", ".xls", ".dta", ".parquet")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Cells of one sheet from A1 on; rows may differ in length.
+
+    For dta and parquet files row 1 holds the variable names and the data begin in row 2.
+    """
+
+    name: str
+    rows: Sequence[Sequence[object]]
+
+
+def open_table(path: Path, root: Path, limits: Limits = DEFAULT_LIMITS) -> list[Sheet]:
+    """All sheets of a table file.
+
+    Parameters
+    ----------
+    path, root
+        The file and the landing folder it must lie in.
+    limits
+        See :class:`dagster_project.extract.safety.Limits`.
+
+    Raises
+    ------
+    ExtractError
+        If the file breaks a limit, has an unknown ending, or cannot be read as what it claims.
+    """
+    check_path(path, root, limits)
+    suffix = path.suffix.lower()
+    if suffix in (".xlsx", ".xlsm", ".xls"):
+        return _workbook(path, limits)
+    if suffix in (".csv", ".txt", ".tsv"):
+        return [Sheet(path.stem, _delimited(path, limits))]
+    if suffix in (".dta", ".parquet"):
+        return [Sheet(path.stem, _frame(path, suffix, limits))]
+    raise ExtractError(
+        f"{path.name}: the ending {suffix or '(none)'} is not read; expected one of "
+        f"{', '.join(TABLE_SUFFIXES)}"
+    )
+
+
+def _workbook(path: Path, limits: Limits) -> list[Sheet]:
+    check_workbook(path, limits)
+    try:
+        book = python_calamine.CalamineWorkbook.from_path(path)
+        return [
+            Sheet(name, book.get_sheet_by_name(name).to_python(skip_empty_area=False))
+            for name in book.sheet_names
+        ]
+    except (python_calamine.CalamineError, OSError) as error:
+        raise ExtractError(
+            f"{path.name}: cannot be read as a workbook ({error}); open it in a spreadsheet "
+            "program and save it again, without a password"
+        ) from error
+
+
+def _delimited(path: Path, limits: Limits) -> list[list[object]]:
+    text = _decoded(path)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    delimiter = max(",\t;|", key=first.count)
+    rows: list[list[object]] = []
+    cells = 0
+    try:
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+            cells += len(row)
+            if cells > limits.cells:
+                raise ExtractError(f"{path.name}: more than {limits.cells:,} cells; split the file")
+            rows.append(list(row))
+    except csv.Error as error:
+        raise ExtractError(
+            f"{path.name}: not a readable csv, near line {len(rows) + 1}: {error}"
+        ) from error
+    return rows
+
+
+def _decoded(path: Path) -> str:
+    """Text in UTF-8 (with or without a mark), UTF-16 with a mark, or GB 18030 (GBK, GB 2312)."""
+    raw = path.read_bytes()
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encodings: tuple[str, ...] = ("utf-16",)
+    else:
+        encodings = ("utf-8-sig", "gb18030")
+    for encoding in encodings:
+        try:
+            text = raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\x00" not in text:
+            return text
+    raise ExtractError(
+        f"{path.name}: neither UTF-8 nor GB 18030 text; save it as CSV UTF-8 from a spreadsheet"
+    )
+
+
+def _frame(path: Path, suffix: str, limits: Limits) -> list[list[object]]:
+    try:
+        if suffix == ".dta":
+            frame = pd.read_stata(path, convert_dates=False, convert_missing=False)
+        else:
+            frame = pd.read_parquet(path)
+    except (ValueError, OSError, KeyError, UnicodeDecodeError) as error:  # incl. pyarrow's errors
+        raise ExtractError(
+            f"{path.name}: cannot be read as {suffix[1:]} ({type(error).__name__}: {error}); "
+            "export it again"
+        ) from error
+    if frame.size > limits.cells:
+        raise ExtractError(f"{path.name}: more than {limits.cells:,} cells; split the file")
+    columns = []
+    for name in frame.columns:
+        column = frame[name].astype(object)
+        columns.append([name, *column.where(column.notna(), None).tolist()])
+    return [list(row) for row in zip(*columns)]
