@@ -74,6 +74,21 @@ class TwfeResult:
             alpha=alpha,
         )
 
+    def coefficient(self, term: str) -> float:
+        """Coefficient of a term."""
+        return float(self.params.to_numpy()[self._at(term)])
+
+    def covariance(self, one: str, other: str | None = None) -> float:
+        """Covariance of two coefficients, or the variance of one."""
+        matrix = self.vcov.to_numpy()
+        return float(matrix[self._at(one), self._at(one if other is None else other)])
+
+    def _at(self, term: str) -> int:
+        names = list(self.params.index)
+        if term not in names:
+            raise ValueError(f"{term} is no coefficient of this regression; there are {names}")
+        return names.index(term)
+
     def wald(self, terms: Sequence[str]) -> dict[str, float]:
         """Joint F test that the named coefficients are zero (q and ``df`` degrees of freedom)."""
         return wald_test(self.params, self.vcov, terms, self.df)

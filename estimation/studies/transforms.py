@@ -119,6 +119,7 @@ def _reads_and_makes(name: str, argument: Any, model: ModelSpec) -> tuple[list[s
         "square": [f"{c}_sq" for c in columns],
         "log": [f"ln_{c}" for c in columns],
         "group_by_cut": [o.get("name")],
+        "match": ["match_weight"],
     }.get(name, [])
     return [*columns, *singles], [m for m in made if m]
 
@@ -422,3 +423,24 @@ def _group_by_cut(frame: pd.DataFrame, argument: Any, model: ModelSpec) -> pd.Da
         high = 1 - high
     frame[name] = high.where(value.notna())
     return frame
+
+
+@transform("match")
+def _match(frame: pd.DataFrame, argument: Any, model: ModelSpec) -> pd.DataFrame:
+    """Keep the rows that propensity score matching uses and add their ``match_weight``.
+
+    ``covariates`` (default: the controls), ``group`` (0/1 column, default: ever treated), ``by``
+    (pooled | time) and the options of ``matching.match_weights``.
+    """
+    from estimation.matching import ever_treated, match
+
+    o = dict(argument)
+    covariates = o.pop("covariates", None) or list(model.controls)
+    group = o.pop("group", None)
+    work = frame.copy()
+    if group is None:
+        group = "__ever_treated"
+        work[group] = ever_treated(work, model.treatment[0], entity=model.entity)
+    result = match(work, treated=group, covariates=covariates, time=model.time, **o)
+    frame["match_weight"] = result.weights
+    return frame[result.weights > 0].copy()
