@@ -8,6 +8,7 @@ certificates.
 """
 
 from estimation.efficiency.data import EfficiencyDataError
+from estimation.efficiency.malmquist import global_malmquist_luenberger
 from estimation.efficiency.panel import efficiency_panel, super_sbm_panel
 from estimation.efficiency.result import EfficiencyResult
 
@@ -15,5 +16,6 @@ __all__ = [
     "EfficiencyDataError",
     "EfficiencyResult",
     "efficiency_panel",
+    "global_malmquist_luenberger",
     "super_sbm_panel",
 ]

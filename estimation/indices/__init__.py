@@ -4,6 +4,7 @@ Belongs here: formulas on a DataFrame that SQL would state worse or twice. Does 
 ratios a dbt model states in one line, and anything that needs a solver (``estimation.efficiency``).
 """
 
+from estimation.indices.capital import deflator, perpetual_inventory
 from estimation.indices.composite import (
     coupled_efficiency,
     coupling_coordination,
@@ -11,15 +12,31 @@ from estimation.indices.composite import (
     min_max,
     weighted_index,
 )
+from estimation.indices.structure import (
+    co_agglomeration,
+    location_quotient,
+    productivity_weighted_upgrading,
+    rationalisation_theil,
+    structure_level,
+    tertiary_to_secondary,
+)
 
 #: The name under which the applied literature knows the coupled efficiency.
 syeff = coupled_efficiency
 
 __all__ = [
+    "co_agglomeration",
     "coupled_efficiency",
     "coupling_coordination",
+    "deflator",
     "entropy_weights",
+    "location_quotient",
     "min_max",
+    "perpetual_inventory",
+    "productivity_weighted_upgrading",
+    "rationalisation_theil",
+    "structure_level",
     "syeff",
+    "tertiary_to_secondary",
     "weighted_index",
 ]

@@ -141,11 +141,11 @@ def coupling_coordination(
         C = n (prod U_i)^(1/n) / sum U_i: the geometric over the arithmetic mean, in [0, 1]. For two
         subsystems this is 2 sqrt(U_1 U_2) / (U_1 + U_2).
     ``form="product"``
-        C = [prod U_i / (sum U_i)^n]^(1/n), the form copied without its factor n; C is in
-        [0, 1/n] and D in [0, 1/sqrt(n)]. For two subsystems C = sqrt(U_1 U_2) / (U_1 + U_2) <= 1/2.
+        C = [prod U_i / (sum U_i)^n]^(1/n), the same without its factor n, which is how about half
+        of the applied papers print it; C is in [0, 1/n] and D in [0, 1/sqrt(n)].
 
-    The two differ by the constant factor n in C and hence sqrt(n) in D: regressions in D give the
-    same t statistics, but means and standard deviations cannot be compared across papers.
+    The two differ by the factor n in C and so by sqrt(n) in D: regressions in D have the same t
+    statistics, but levels cannot be compared across papers.
 
     Parameters
     ----------
@@ -170,6 +170,27 @@ def coupling_coordination(
     ValueError
         For fewer than two subsystems, weights that do not sum to one, or values outside [0, 1] with
         ``standardised``.
+
+    Notes
+    -----
+    Sources: the forms and their confusion are surveyed by Liu (2017, 刘春林,
+    耦合度计算的常见错误分析) and Cong (2019, 丛晓男, 经济地理 39).
+
+    Which form can give SRPCE (PM2.5, ln CO2, ln GDP per capita) a mean of 0.361, a standard
+    deviation of 0.037 and a maximum of 0.492 for 297 cities in 2011-2022, as one study prints?
+    Tried on city CO2 (EDGAR) and GDP per capita of 294 cities, 2011-2022, with PM2.5 *simulated*
+    over 7 spreads and 8 levels of a beta distribution and three correlations with CO2:
+
+    * ``geometric_mean`` cannot: the mean lies between 0.46 and 0.77 in every orientation, and its
+      standard deviation is above 0.056.
+    * ``product`` can. With PM2.5 and CO2 both reversed, the reading that makes sense, the mean is
+      0.39 to 0.44, the standard deviation from 0.038, the maximum 0.51 to 0.54. The closest to all
+      printed figures (0.362, 0.041, 0.481) leaves PM2.5 *unreversed* and reverses CO2 only.
+    * The printed entropy weights 0.199, 0.515, 0.286, however, need both reversed: 0.205, 0.499,
+      0.296 were reached, whereas an unreversed PM2.5 never got below 0.25 with CO2 reversed.
+
+    So the ``product`` form it is; the printed level and the printed weights point to different
+    orientations of PM2.5, which the paper does not state.
     """
     n = len(columns)
     if n < 2:
