@@ -58,6 +58,10 @@ def _per_capita_ratio(table: pd.DataFrame) -> pd.Series:
     return table["grp"] * 1e4 / table["pop_resident"] / table["grp_per_capita"]
 
 
+def _districts_ratio(table: pd.DataFrame) -> pd.Series:
+    return table["grp_districts"] / table["grp"]
+
+
 def _cities_in_year(table: pd.DataFrame) -> pd.Series:
     # One number per year is enough; it is carried by the year's first row.
     counts = table.groupby("year")["city_code"].transform("nunique").astype("float64")
@@ -125,6 +129,18 @@ RULES: tuple[Rule, ...] = (
         tolerated=0.02,
         expected="0.75 to 1.33",
         likely_cause="registered instead of resident population, a shifted digit, or mixed units",
+    ),
+    Rule(
+        name="districts_within_city",
+        severity="critical",
+        description="GDP of the districts under the city is at most that of the whole city.",
+        needs=("grp_districts", "grp"),
+        derive=_districts_ratio,
+        low=0.0,
+        high=1.02,
+        tolerated=0.01,
+        expected="at most 1.02 times the whole city",
+        likely_cause="columns of 全市 and 市辖区 exchanged, or a shifted digit",
     ),
     Rule(
         name="no_gap_in_gdp",
