@@ -78,7 +78,8 @@ class _Compound:
         return block
 
     def _chain(self, start: int) -> bytes:
-        blocks, number = [], start
+        blocks: list[bytes] = []
+        number = start
         while number < _END - 1:
             if len(blocks) > len(self.fat) or number >= len(self.fat):
                 raise self._damaged("a sector chain loops")
@@ -92,7 +93,8 @@ class _Compound:
         start, size = self.entries[title]
         if size >= self.cutoff:
             return self._chain(start)[:size]
-        blocks, number = [], start
+        blocks: list[bytes] = []
+        number = start
         while number < _END - 1:
             if number >= len(self.mini_fat) or len(blocks) > len(self.mini_fat):
                 raise self._damaged("a short stream's chain loops")

@@ -1,0 +1,110 @@
+"""What each row below a header is: a city, a province, a total, a heading, a footnote.
+
+Belongs here: reading the name column from top to bottom. Does not belong here: the cells beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dagster_project.extract.crosswalk import Crosswalk
+from dagster_project.extract.text import normalise_name, parse_number, split_marks
+from dagster_project.extract.yearbook import words
+from dagster_project.extract.yearbook.layout import Block, blank
+from dagster_project.extract.yearbook.sheets import Sheet
+
+Kind = Literal["place", "province", "national", "heading", "note", "unknown_text", "unnamed"]
+
+
+@dataclass(slots=True)
+class Entity:
+    """One data row; ``row`` is 0-based, ``numbers`` says whether any cell in it is not missing."""
+
+    row: int
+    kind: Kind
+    name: str
+    province: str | None
+    code: str | None
+    marks: str
+    numbers: bool
+
+
+def read_entities(
+    sheet: Sheet, block: Block, columns: list[int], crosswalk: Crosswalk
+) -> list[Entity]:
+    """Rows of a block that have a name or a number, in order."""
+    found: list[Entity] = []
+    province: str | None = None
+    for r in block.data:
+        row = sheet.rows[r]
+        cell = row[block.name_col]
+        filled = any(parse_number(row[c]).kind != "missing" for c in columns)
+        if blank(cell):
+            if filled:
+                found.append(Entity(r, "unnamed", "", province, None, "", True))
+            continue
+        name = normalise_name(cell)
+        _, marks = split_marks(cell)
+        kind = _kind(cell, name, filled, province, crosswalk, block.province_col is not None)
+        if kind == "province":
+            province = name
+        beside = _text(row, block.province_col)
+        code = _code(row, block.code_col)
+        own = beside or (province if kind == "place" else None)
+        if kind == "place" and not beside and name in _MUNICIPALITY_NAMES:
+            own = None  # printed above the first province, or between provinces
+        found.append(Entity(r, kind, name, own, code, marks, filled))
+    if not any(e.kind == "place" and e.name not in _MUNICIPALITY_NAMES for e in found):
+        for entity in found:  # a table of provinces: the municipalities are provinces too
+            if entity.kind == "place":
+                entity.kind = "province"
+    return found
+
+
+_MUNICIPALITY_NAMES = frozenset(
+    name for short in ("北京", "天津", "上海", "重庆") for name in (short, short + "市")
+)
+
+
+def _kind(
+    cell: object,
+    name: str,
+    filled: bool,
+    province: str | None,
+    crosswalk: Crosswalk,
+    has_province_column: bool,
+) -> Kind:
+    if words.is_total(cell):
+        return "national"
+    if name in _MUNICIPALITY_NAMES:
+        return "place"
+    code = crosswalk.province_code(name)
+    if code is not None and not has_province_column:
+        # 吉林 without a suffix is the city once its province has been opened
+        inside = province is not None and crosswalk.province_code(province) == code
+        return "place" if inside and name in crosswalk else "province"
+    if words.is_note(cell) and name not in crosswalk:
+        return "note"
+    if words.is_group(name):
+        return "heading"
+    if filled or name in crosswalk or (name[-1:] in "市县旗州盟" and 3 <= len(name) <= 12):
+        return "place"
+    if not words.has_chinese(cell) or len(name) > 20:
+        return "note"
+    return "unknown_text"
+
+
+def _text(row: list[object], column: int | None) -> str | None:
+    if column is None or blank(row[column]):
+        return None
+    return normalise_name(row[column])
+
+
+def _code(row: list[object], column: int | None) -> str | None:
+    if column is None or blank(row[column]):
+        return None
+    number = parse_number(row[column])
+    if number.kind == "number" and number.value is not None and number.value.is_integer():
+        return str(int(number.value))
+    return normalise_name(row[column])

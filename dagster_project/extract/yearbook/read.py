@@ -1,0 +1,436 @@
+"""Yearbook files to observations, rejects and one report row per table.
+
+Belongs here: putting together sheets, blocks, headers and rows, and counting every cell. Does not
+belong here: layout rules (their own modules) or the meaning of names and headers (the seeds).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dagster_project.extract import crosswalk as crosswalk_module
+from dagster_project.extract.crosswalk import Crosswalk
+from dagster_project.extract.safety import DEFAULT_LIMITS, Limits, check_path
+from dagster_project.extract.schema import ExtractError, ExtractResult
+from dagster_project.extract.text import cell_name, fold, parse_header, parse_number, printed
+from dagster_project.extract.yearbook import edition as editions
+from dagster_project.extract.yearbook import layout, words
+from dagster_project.extract.yearbook.collect import Collector, TableMeta
+from dagster_project.extract.yearbook.entities import Entity, read_entities
+from dagster_project.extract.yearbook.headers import Column, read_columns
+from dagster_project.extract.yearbook.sheets import Sheet, open_sheets
+
+SOURCE = "yearbook"
+SUFFIXES = (".xls", ".xlsx", ".xlsm", ".et")
+
+
+@dataclass
+class _Carried:
+    """What a continued table (续表) takes over from the table before it."""
+
+    number: str | None = None
+    title: str = ""
+    unit: str = ""
+    lines: list[str] = field(default_factory=list)
+
+
+def read_file(
+    path: Path,
+    *,
+    relative_to: Path,
+    edition_hint: str | None = None,
+    crosswalk: Crosswalk | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    strict: bool = False,
+) -> ExtractResult:
+    """Read one workbook of the China City Statistical Yearbook.
+
+    Parameters
+    ----------
+    path : Path
+        The workbook, xls or xlsx, with one table or many sheets.
+    relative_to : Path
+        Landing folder; paths in the result are relative to it, and links may not leave it.
+    edition_hint : str, optional
+        Edition that the caller knows; one more statement that must agree with the others.
+    crosswalk : Crosswalk, optional
+        Names of places; the shipped seed by default. Observations keep names as printed either way.
+    limits : Limits, optional
+        Safety limits.
+    strict : bool
+        Raise instead of reporting a file that cannot be read.
+
+    Returns
+    -------
+    ExtractResult
+        Every cell in a data column of a named row that is not missing is either an observation or
+        a reject. A file that cannot be read gives one row in ``files`` (status ``rejected``) and
+        one in ``rejects``, with the reason.
+
+    Raises
+    ------
+    ExtractError
+        Only with ``strict``: the file cannot be read at all, or its edition is not clear.
+    """
+    path = Path(path)
+    collected = Collector(SOURCE)
+    try:
+        check_path(path, Path(relative_to), limits)
+        relative = path.relative_to(relative_to)
+    except ExtractError as error:
+        if strict:
+            raise
+        collected.reject_file(path.name, None, None, None, str(error), "unsafe")
+        return collected.result()
+    name = relative.as_posix()
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    evidence = editions.from_path(relative)
+    if edition_hint is not None:
+        if not str(edition_hint).strip().isdigit():
+            raise ValueError(f"edition_hint must be a year, got {edition_hint!r}")
+        evidence.append(editions.Evidence("the caller", int(edition_hint)))
+    release = str(evidence[0].edition) if len({e.edition for e in evidence}) == 1 else None
+    try:
+        sheets = open_sheets(path, limits)
+        _read_sheets(
+            sheets,
+            name,
+            digest,
+            len(data),
+            evidence,
+            collected,
+            crosswalk or crosswalk_module.load(),
+        )
+    except ExtractError as error:
+        if strict:
+            raise
+        collected.reject_file(name, digest, len(data), release, str(error), "unreadable_file")
+    return collected.result()
+
+
+def read_edition(
+    folder: Path,
+    *,
+    relative_to: Path,
+    edition_hint: str | None = None,
+    crosswalk: Crosswalk | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> ExtractResult:
+    """Read all workbooks in a folder and below, in the order of their names.
+
+    Files that are no workbooks by their ending, temporary files of spreadsheet programs and second
+    copies of the same content are set aside with a reason. One unreadable file stops nothing.
+    """
+    results: list[ExtractResult] = []
+    seen: dict[str, str] = {}
+    aside = Collector(SOURCE)
+    for path in sorted(Path(folder).rglob("*"), key=lambda p: p.as_posix()):
+        if path.is_dir() and not path.is_symlink():
+            continue
+        relative = path.relative_to(relative_to).as_posix()
+        if path.name.startswith(("~$", ".")):
+            aside.set_file_aside(relative, None, "temporary or hidden file")
+            continue
+        if path.suffix.lower() not in SUFFIXES:
+            aside.set_file_aside(relative, None, f"{path.suffix or 'no'} ending: not a workbook")
+            continue
+        if path.is_file() and path.stat().st_size <= limits.file_bytes:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            if digest in seen:
+                aside.set_file_aside(relative, digest, f"same content as {seen[digest]}")
+                continue
+            seen[digest] = relative
+        results.append(
+            read_file(
+                path,
+                relative_to=relative_to,
+                edition_hint=edition_hint,
+                crosswalk=crosswalk,
+                limits=limits,
+            )
+        )
+    return ExtractResult.concat([*results, aside.result()])
+
+
+def _read_sheets(
+    sheets: list[Sheet],
+    file: str,
+    digest: str,
+    size: int,
+    evidence: list[editions.Evidence],
+    collected: Collector,
+    crosswalk: Crosswalk,
+) -> None:
+    carried = _Carried()
+    tables = 0
+    refused: list[str] = []
+    for sheet in sheets:
+        meta = TableMeta(file=file, sha256=digest, bytes=size, sheet=sheet.name)
+        if not any(not layout.blank(cell) for row in sheet.rows for cell in row):
+            collected.table(meta, "set_aside", "blank sheet")
+            continue
+        blocks = layout.find_blocks(sheet, crosswalk)
+        if not blocks:
+            reason = _why_no_table(sheet)
+            refused.append(f"sheet {sheet.name!r}: {reason}")
+            collected.table(meta, "set_aside", reason)
+            continue
+        for block in blocks:
+            tables += 1
+            _read_block(sheet, block, meta, evidence, collected, crosswalk, carried)
+    if tables == 0:
+        collected.drop_tables(file)
+        raise ExtractError(
+            f"{file}: no table of cities found. A yearbook table has a header cell 城市 (or City), "
+            f"a column of city names below it and numbers beside them. {'; '.join(refused[:3])}"
+        )
+
+
+def _why_no_table(sheet: Sheet) -> str:
+    first = [fold(c) for row in sheet.rows for c in row if isinstance(c, str) and c.strip()][:3]
+    shown = "; ".join(text[:40] for text in first) or "only numbers"
+    return f"no name column and no known city in it; it begins with: {shown}"
+
+
+def _read_block(
+    sheet: Sheet,
+    block: layout.Block,
+    base: TableMeta,
+    evidence: list[editions.Evidence],
+    collected: Collector,
+    crosswalk: Crosswalk,
+    carried: _Carried,
+) -> None:
+    number, title, unit, lines = _title(sheet, block, base, carried)
+    meta = base.named(number, title, layout.section_of(lines, number))
+    subject = f"{base.file}, sheet {sheet.name!r}" + (f", table {number}" if number else "")
+    try:
+        edition = editions.agree([*evidence, *editions.from_title(lines)], subject)
+    except ExtractError as error:
+        collected.reject_table(meta, str(error), "edition_unclear")
+        return
+    meta.edition, meta.data_year = edition, edition - 1
+    columns = read_columns(
+        sheet, block, title=title, title_unit=unit, title_scope=_title_scope(lines)
+    )
+    entities = read_entities(sheet, block, [c.index for c in columns], crosswalk)
+    places = [e for e in entities if e.kind == "place"]
+    known = sum(e.name in crosswalk for e in places)
+    anchored = any(e.kind in ("province", "national") for e in entities)
+    if not columns or not entities or (known == 0 and not anchored):
+        shown = ", ".join(e.name for e in entities[:4]) or "none"
+        collected.reject_table(
+            meta,
+            f"{subject}: no name in its name column is a city or province of China (found: {shown})"
+            if columns
+            else f"{subject}: no column with numbers beside the names",
+            "not_a_yearbook_table",
+        )
+        return
+    if not places:
+        meta.section = "province"
+    elif meta.section not in ("prefecture", "county"):
+        meta.section = "prefecture" if known * 2 >= len(places) else "county"
+    _read_cells(sheet, columns, entities, meta, collected, crosswalk, block)
+
+
+def _title(
+    sheet: Sheet, block: layout.Block, base: TableMeta, carried: _Carried
+) -> tuple[str | None, str, str, list[str]]:
+    """Number, title, unit and lines of a table; a continued one takes over what it leaves out."""
+    lines = list(block.title_lines)
+    number, title = layout.title_of(lines)
+    unit = layout.title_unit(lines)
+    continues = block.continued and (number is None or number == carried.number)
+    if continues:
+        number = number or carried.number
+        title = carried.title or title
+        unit = unit or carried.unit
+        lines = [*carried.lines, *lines]
+    elif not lines and carried.title and block.header.start > 0:
+        number, title, unit, lines = carried.number, carried.title, carried.unit, carried.lines
+    if number is None:
+        number = words.table_number(sheet.name) or words.table_number(Path(base.file).stem)
+    if not title:
+        stem = words.without_table_number(Path(base.file).stem)
+        title = stem if words.has_chinese(stem) else ""
+    carried.number, carried.title, carried.unit, carried.lines = number, title, unit, lines
+    return number, title, unit, lines
+
+
+def _title_scope(lines: list[str]):  # type: ignore[no-untyped-def]
+    for line in lines:
+        scope = parse_header(line).scope
+        if scope is not None:
+            return scope
+    return None
+
+
+def _read_cells(
+    sheet: Sheet,
+    columns: list[Column],
+    entities: list[Entity],
+    meta: TableMeta,
+    collected: Collector,
+    crosswalk: Crosswalk,
+    block: layout.Block,
+) -> None:
+    counts: Counter[str] = Counter()
+    twice = _twice(columns)
+    repeated = _repeated(entities)
+    notes: list[str] = []
+    batch = collected.open(meta)
+    for entity in entities:
+        if entity.kind in ("heading", "note"):
+            if entity.kind == "note":
+                notes.append(fold(sheet.rows[entity.row][block.name_col])[:120])
+            if not entity.numbers:
+                continue
+        if entity.kind == "unknown_text":
+            batch.reject(
+                entity.row,
+                block.name_col,
+                entity=entity.name,
+                printed=printed(sheet.rows[entity.row][block.name_col]),
+                reason="text_row",
+                detail=f"row {entity.row + 1} has a name but no numbers, and is no known city",
+                suggestion="a heading, or a misprinted name with an empty row",
+            )
+            continue
+        section = {"province": "province", "national": "national"}.get(entity.kind, meta.section)
+        if entity.kind == "province" and not entity.numbers and meta.section != "province":
+            continue  # it only opens a group of cities
+        row_note = f"footnote mark {entity.marks} removed from the name" if entity.marks else ""
+        if entity.kind == "place" and section == "prefecture":
+            row_note = _check_name(entity, meta, batch, block, crosswalk, row_note)
+        if entity.kind in ("place", "province"):
+            counts["entities"] += 1
+        problem = None
+        if entity.kind == "unnamed":
+            problem = (
+                "no_entity",
+                f"numbers in row {entity.row + 1} without a city name",
+                "write the city's name into the name column, or delete the row",
+            )
+        elif entity.kind in ("heading", "note"):
+            problem = (
+                "no_entity",
+                f"numbers in row {entity.row + 1}, which is named {entity.name!r} and not a city",
+                "check the row in the workbook",
+            )
+        elif entity.row in repeated:
+            problem = (
+                "duplicate_row",
+                f"{entity.name} stands in rows {repeated[entity.row]} of the same table",
+                "keep the right row and delete the other",
+            )
+        for column in columns:
+            cell = sheet.rows[entity.row][column.index]
+            parsed = parse_number(cell)
+            if parsed.kind == "missing":
+                counts["missing"] += entity.kind == "place"
+                continue
+            failed = problem
+            if failed is None and not column.key:
+                failed = (
+                    "no_header",
+                    f"column {column.index + 1} has numbers but no header",
+                    "write the indicator into the header, or delete the column",
+                )
+            if failed is None and column.index in twice:
+                failed = (
+                    "ambiguous_header",
+                    f"columns {twice[column.index]} have the same header {column.key!r} "
+                    f"({column.scope})",
+                    "make the headers in the workbook distinct",
+                )
+            if failed is None and parsed.kind == "noise":
+                failed = ("not_a_number", f"{printed(cell)!r} is not a number", parsed.suggestion)
+            if failed is not None:
+                batch.reject(
+                    entity.row,
+                    column.index,
+                    entity=entity.name,
+                    indicator=column.printed,
+                    printed=printed(cell),
+                    reason=failed[0],
+                    detail=f"{cell_name(entity.row + 1, column.index + 1)}: {failed[1]}",
+                    suggestion=failed[2],
+                )
+                continue
+            batch.observe(
+                entity.row,
+                column,
+                section or "unspecified",
+                entity.name,
+                entity.code,
+                entity.province,
+                printed(cell),
+                parsed.value,
+                "; ".join(n for n in (parsed.note, row_note, column.note) if n),
+            )
+    aside = [f"{kind} (column {c + 1})" for c, kind in sorted(block.skipped.items())]
+    remarks = [f"set aside: {', '.join(aside)}"] if aside else []
+    remarks += [f"footnote: {note}" for note in notes[:5]]
+    batch.close(columns, counts, "; ".join(remarks))
+
+
+def _check_name(
+    entity: Entity,
+    meta: TableMeta,
+    batch,  # type: ignore[no-untyped-def]
+    block: layout.Block,
+    crosswalk: Crosswalk,
+    note: str,
+) -> str:
+    """Report a name that the crosswalk does not know; say so where a recorded misprint was met."""
+    found = crosswalk.resolve(entity.name, province=entity.province, year=meta.data_year)
+    if found.city_code is None:
+        batch.reject(
+            entity.row,
+            block.name_col,
+            entity=entity.name,
+            printed=entity.name,
+            reason=found.reason or "unknown_name",
+            detail=f"{cell_name(entity.row + 1, block.name_col + 1)}: {found.detail}; the numbers "
+            "of the row are kept under the name as printed",
+            suggestion=found.suggestion,
+        )
+        return note
+    if found.kind == "misprint":
+        official = crosswalk.official[found.city_code]
+        corrected = f"recorded correction: {entity.name} is a misprint of {official}"
+        return f"{note}; {corrected}" if note else corrected
+    return note
+
+
+def _twice(columns: list[Column]) -> dict[int, str]:
+    """Columns whose header, scope and year also stand over another column."""
+    places: dict[tuple[str, str, int | None], list[int]] = {}
+    for column in columns:
+        if column.key:
+            places.setdefault((column.key, column.scope, column.year), []).append(column.index)
+    return {
+        index: " and ".join(str(i + 1) for i in group)
+        for group in places.values()
+        if len(group) > 1
+        for index in group
+    }
+
+
+def _repeated(entities: list[Entity]) -> dict[int, str]:
+    """Rows of one table that name the same place, where more than one of them has numbers."""
+    places: dict[tuple[str, str, str | None], list[int]] = {}
+    for entity in entities:
+        if entity.numbers and entity.kind in ("place", "province", "national"):
+            places.setdefault((entity.kind, entity.name, entity.province), []).append(entity.row)
+    return {
+        row: " and ".join(str(r + 1) for r in rows)
+        for rows in places.values()
+        if len(rows) > 1
+        for row in rows
+    }

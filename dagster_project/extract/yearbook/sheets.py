@@ -1,0 +1,78 @@
+"""Workbooks as plain grids: every sheet as rows of cells plus its merged ranges.
+
+Belongs here: opening xls and xlsx safely. Does not belong here: what the cells mean (``layout``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
+
+from dagster_project.extract.safety import DEFAULT_LIMITS, Limits, check_workbook
+from dagster_project.extract.schema import ExtractError
+
+
+@dataclass
+class Sheet:
+    """One worksheet.
+
+    Attributes
+    ----------
+    rows : list of list
+        Cells from A1 on, all rows equally long; blanks are empty strings.
+    merges : list of tuple
+        Merged ranges as (first row, first column, last row, last column), 0-based, inclusive.
+    """
+
+    name: str
+    rows: list[list[object]]
+    merges: list[tuple[int, int, int, int]] = field(default_factory=list)
+    hidden: bool = False
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return len(self.rows[0]) if self.rows else 0
+
+
+def open_sheets(path: Path, limits: Limits = DEFAULT_LIMITS) -> list[Sheet]:
+    """All worksheets of a workbook, in file order; chart sheets are left out.
+
+    Raises
+    ------
+    ExtractError
+        If the file is no workbook, is damaged or protected, or breaks a safety limit.
+    """
+    kind = check_workbook(path, limits)
+    try:
+        with CalamineWorkbook.from_path(str(path)) as book:
+            sheets = []
+            for meta in book.sheets_metadata:
+                if str(meta.typ).rsplit(".", 1)[-1] not in ("WorkSheet", "MacroSheet"):
+                    continue
+                sheet = book.get_sheet_by_name(meta.name)
+                rows = sheet.to_python(skip_empty_area=False)
+                merges = [
+                    (first[0], first[1], last[0], last[1])
+                    for first, last in (sheet.merged_cell_ranges or [])
+                ]
+                hidden = meta.visible != SheetVisibleEnum.Visible
+                sheets.append(Sheet(meta.name, rows, merges, hidden))
+    except (CalamineError, OSError, ValueError) as error:
+        raise ExtractError(
+            f"{path.name}: the {kind} workbook cannot be read ({error}); open it in Excel and save "
+            "it again as .xlsx"
+        ) from error
+    except BaseException as error:
+        # The parser is Rust: a panic on a malformed file arrives as a BaseException.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ExtractError(
+            f"{path.name}: the {kind} workbook is malformed ({error}); open it in Excel and save "
+            "it again as .xlsx"
+        ) from error
+    if not sheets:
+        raise ExtractError(f"{path.name}: the workbook has no worksheet")
+    return sheets
