@@ -1,8 +1,8 @@
 """How the sample compares with the descriptive statistics that the studies print.
 
-Belongs here: the studies' variables derived straight from a World, and the comparison with the seed
-``published_descriptives``. Does not belong here: the panel itself; the warehouse derives it from the
-files, and the two agree up to rounding and filled cells.
+Belongs here: the studies' variables derived straight from a World, and the comparison with the
+seed ``published_descriptives``. Does not belong here: the panel itself; the warehouse derives it
+from the files, and the two agree up to rounding and filled cells.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def derived(world: World) -> pd.DataFrame:
 
 
 def srpce(world: World, years: tuple[int, int] = YEARS["A"]) -> np.ndarray:
-    """Study A's synergy of less pollution, less carbon and growth, (n, t); missing outside years."""
+    """Study A's synergy of less pollution, less carbon and growth, (n, t); NaN outside years."""
     keep = (world.years >= years[0]) & (world.years <= years[1])
     real_pc = world.city["grp_real"] / world.city["pop_resident"] * 1e4
     parts = []

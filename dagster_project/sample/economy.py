@@ -65,7 +65,7 @@ def product(s: Setting, city: dict[str, np.ndarray]) -> None:
     path = 9.085 + np.concatenate([[0.0], np.cumsum(np.log1p(growth[1:]) - 0.004)])
     level = np.cumsum(np.log1p(prices))
     level = level - level[1]  # prices of 2004
-    per_head = path + s.income + s.draws.ar1("output", 0.055, 0.85)
+    per_head = path + s.income + s.draws.ar1("output", 0.05, 0.92)
     per_head = per_head + s.draws.province_shock("output", 0.012)
     untreated = city["pop_resident"] * np.exp(per_head) / 1e4
     real = s.moved("grp_real", untreated)

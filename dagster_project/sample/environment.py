@@ -1,7 +1,7 @@
 """Pollution, carbon, light, energy and town networks of the synthetic cities; provincial series.
 
-Belongs here: everything that the bad outputs and the energy input are made of. Does not belong here:
-where it lies on a grid (``grids_writer``).
+Belongs here: everything that the bad outputs and the energy input are made of. Does not belong
+here: where it lies on a grid (``grids_writer``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What the sample takes from the project: the city list, adoption years of the pilots, land areas.
+"""What the sample takes from the project: the city list, adoption years of pilots, land areas.
 
-Belongs here: reading dbt seeds and the polygon coverage of grid cells, and the named random streams.
+Belongs here: reading dbt seeds and the polygon coverage of grid cells, and named random streams.
 Does not belong here: any modelling (``world`` and its parts) or file writing.
 """
 
@@ -15,13 +15,14 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from dagster_project.extract.coverage import cell_area_m2
+
 SEEDS_DIR = Path(__file__).resolve().parents[2] / "dbt" / "seeds"
 
 # Frame of the coverage matrix: the Chinese territory with a margin, in whole 0.1 degree cells.
 WEST, EAST, SOUTH, NORTH = 72.0, 136.0, 2.0, 54.0
 FINE = 0.05  # degrees; night lights and elevation
 COARSE = 0.1  # degrees; EDGAR and PM2.5
-_AUTHALIC_RADIUS_KM = 6371.0072  # sphere of the WGS-84 ellipsoid's surface area
 
 
 # Levels of a roster row that stand for the whole city.
@@ -49,9 +50,7 @@ def read_seed(seeds_dir: Path, name: str) -> pd.DataFrame:
     """
     path = seeds_dir / f"{name}.csv"
     if not path.exists():
-        raise SampleInputError(
-            f"the sample needs the dbt seed {name}.csv; not found in {seeds_dir}"
-        )
+        raise SampleInputError(f"the sample needs the seed {name}.csv; not found in {seeds_dir}")
     return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
 
 
@@ -71,7 +70,8 @@ def load_cities(seeds_dir: Path = SEEDS_DIR) -> pd.DataFrame:
     DataFrame
         ``city_code, city_name, province_code, province_name, name_en, region`` (east, central,
         west, northeast), ``rank`` (municipality, subprovincial, capital, ordinary), ``resource``
-        (0/1), ``coastal`` (0/1), ``former_names``, ``name_since``.
+        (0/1), ``coastal`` (0/1), ``former_names``, ``name_since``, ``first_year`` (from which the
+        unit exists; 0 before 2000).
     """
     cities = read_seed(seeds_dir, "cities")
     kept = cities[(cities["in_2020_2023"] == "1") & (cities["city_or_above"] == "1")]
@@ -96,6 +96,9 @@ def load_cities(seeds_dir: Path = SEEDS_DIR) -> pd.DataFrame:
             "coastal": (kept["coastal"] == "1").astype(int),
             "former_names": kept["former_names"],
             "name_since": kept["current_name_since"],
+            "first_year": pd.to_numeric(kept["exists_from"].str[:4], errors="coerce")
+            .fillna(0)
+            .astype(int),
         }
     ).sort_values("city_code", ignore_index=True)
     roster = read_seed(seeds_dir, "roster_resource")
@@ -172,10 +175,8 @@ class Geography:
 
     @cached_property
     def area_km2(self) -> np.ndarray:
-        """Area by city (n,), square kilometres, on the authalic sphere."""
-        edge = np.radians(NORTH - FINE * np.arange(self.rows + 1))
-        strip = np.sin(edge[:-1]) - np.sin(edge[1:])
-        by_row = strip * np.radians(FINE) * _AUTHALIC_RADIUS_KM**2
+        """Area by city (n,), square kilometres, on the WGS-84 ellipsoid."""
+        by_row = cell_area_m2(NORTH - FINE * np.arange(self.rows + 1), FINE) / 1e6
         return np.asarray(self.fine @ np.repeat(by_row, self.cols)).ravel()
 
     @cached_property

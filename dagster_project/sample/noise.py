@@ -12,7 +12,7 @@ from dagster_project.sample.inputs import stream
 
 
 class Draws:
-    """Named draws for ``n`` cities and ``t`` years; the same seed and name give the same numbers."""
+    """Named draws for ``n`` cities and ``t`` years; same seed and name, same numbers."""
 
     def __init__(self, seed: int, n: int, t: int, province: np.ndarray) -> None:
         self.seed, self.n, self.t = seed, n, t

@@ -46,7 +46,7 @@ def population(s: Setting, city: dict[str, np.ndarray]) -> None:
     """Resident and registered population (10 000 persons), their urban part, and land (km2)."""
     area = s.area_km2[:, None]
     density = s.by_region(east=6.08, central=5.98, northeast=5.25, west=5.30)
-    density = density + s.by_rank(municipality=0.75, subprovincial=0.75, capital=0.35)
+    density = density + s.by_rank(municipality=1.5, subprovincial=0.8, capital=0.35)
     pilots = 0.10 * s.adoption["innovative"].notna() + 0.05 * s.adoption["smart"].notna()
     density = density + pilots.to_numpy(float)[:, None]
     density = density - 0.58 * (np.log(area) - 9.4) + s.draws.level("density", 0.46)
@@ -188,13 +188,15 @@ def districts(s: Setting, city: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
               "electricity_industry", "electricity_household", "retail_sales"),
         0.55: ("fiscal_revenue", "fiscal_expenditure", "expenditure_science",
                "expenditure_education", "deposits", "loans", "savings_household", "fdi_actual",
-               "employees_urban_nonprivate", "students_higher", "investment_fixed"),
+               "employees_urban_nonprivate", "employees_total_unit", "students_higher", "investment_fixed"),
     }.items():  # fmt: skip
         for name in names:
             out[name] = city[name] * people**power
     for name in ("gas_supply", "lpg_supply", "built_up_area", "construction_land",
                  "road_area_per_capita", "green_coverage"):  # fmt: skip
         out[name] = np.array(city[name])  # town networks: printed for the districts only
+    for name in ("pop_resident", "pop_registered"):  # the urban part stays a part
+        out[f"{name}_urban"] = np.minimum(out[f"{name}_urban"], 0.985 * out[name])
     out["grp_per_capita"] = out["grp"] / out["pop_resident"] * 1e4
     gap = stream(s.draws.seed, "district growth").normal(0, 0.4, city["grp"].shape)
     out["grp_growth"] = city["grp_growth"] + np.where(people == 1.0, 0.0, gap)

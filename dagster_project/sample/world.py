@@ -4,8 +4,8 @@ Belongs here: the World object and the order in which its parts are generated. D
 the parts themselves (``economy``, ``society``, ``environment``) and anything about files.
 
 The same seed gives the same draws with and without effects, so the true effect on any derived
-outcome is the difference between a world and its twin. All numbers are invented; only levels, trends
-and spreads are set so that the four studies' printed descriptive statistics are roughly met.
+outcome is the difference between a world and its twin. All numbers are invented; only levels,
+trends and spreads are set so that the four studies' printed descriptive statistics are nearly met.
 """
 
 from __future__ import annotations
@@ -113,6 +113,20 @@ class World:
         }
         values = {k: np.broadcast_to(v, (n, t)).ravel() for k, v in self.city.items()}
         return pd.DataFrame({**keys, **values})
+
+    def listed(self) -> np.ndarray:
+        """Whether a city existed in a year and so stands in the files, shape (n, t)."""
+        return self.years[None, :] >= self.cities["first_year"].to_numpy()[:, None]
+
+    def printed_names(self, year: int) -> list[str]:
+        """City names as the yearbook of a data year prints them: former names of cities kept."""
+        names = []
+        for row in self.cities.itertuples():
+            former = str(row.former_names).split("|")[-1]
+            renamed = str(row.name_since)[:4]
+            old = former.endswith("市") and renamed.isdigit() and year < int(renamed)
+            names.append(former if old else str(row.city_name))
+        return names
 
     def treatment(self, policy: str) -> np.ndarray:
         """0/1 flag of a pilot by city and year, shape (n, t), absorbing."""
