@@ -82,7 +82,7 @@ def balanced(
     frame = data[needed]
     holes = frame.isna().any(axis=1)
     if holes.any():
-        first = frame.loc[holes].iloc[0]
+        first = _row(frame, holes)
         empty = [c for c in needed if pd.isna(first[c])]
         raise UnbalancedPanel(
             f"{purpose}: {int(holes.sum())} rows have a missing value, first {entity}="
@@ -92,7 +92,7 @@ def balanced(
         )
     twice = frame.duplicated([entity, time])
     if twice.any():
-        first = frame.loc[twice].iloc[0]
+        first = _row(frame, twice)
         raise UnbalancedPanel(
             f"{purpose}: {int(twice.sum())} rows repeat an entity-time pair, first {entity}="
             f"{first[entity]}, {time}={first[time]}; expected one row per pair"
@@ -107,6 +107,12 @@ def balanced(
             "those units (keep_balanced does this and says which)"
         )
     return frame.sort_values([time, entity], kind="mergesort").reset_index(drop=True)
+
+
+def _row(frame: pd.DataFrame, chosen: pd.Series) -> dict[str, Hashable]:
+    """First chosen row, cell by cell: a row as a Series would turn whole numbers into floats."""
+    position = int(np.argmax(chosen.to_numpy()))
+    return {str(c): frame[c].iloc[position] for c in frame.columns}
 
 
 def keep_balanced(

@@ -33,6 +33,7 @@ def from_matrix(
     *,
     kind: str = "given",
     require_symmetric: bool = False,
+    normalisation: str | None = None,
 ) -> Weights:
     """Weights from a square matrix; a labelled DataFrame brings its own ids.
 
@@ -44,6 +45,8 @@ def from_matrix(
         Labels of rows and columns; needed unless ``matrix`` is a DataFrame.
     require_symmetric : bool
         Refuse an asymmetric matrix (contiguity and distance are symmetric by nature).
+    normalisation : str, optional
+        ``none``, ``row`` or ``spectral``; by default ``row`` where all rows with links sum to one.
 
     Raises
     ------
@@ -78,12 +81,14 @@ def from_matrix(
             "normalisation"
         )
     sums = np.asarray(rows.sum(axis=1)).ravel()
-    normalised = rows.nnz > 0 and bool(np.abs(sums[sums > 0] - 1).max() < 1e-10)
+    if normalisation is None:
+        ones = rows.nnz > 0 and bool(np.abs(sums[sums > 0] - 1).max() < 1e-10)
+        normalisation = "row" if ones else "none"
     return Weights(
         labels,
         rows,
         kind,
-        normalisation="row" if normalised else "none",
+        normalisation=normalisation,
         similarity=np.ones(len(labels)) if place is None else None,
     )
 
@@ -126,7 +131,9 @@ def from_edges(
     matrix.data[:] = 1.0  # a link listed twice stays one link
     if symmetrise:
         matrix = sparse.csr_matrix(matrix.maximum(matrix.T))
-    return from_matrix(matrix, tuple(labels), kind=kind, require_symmetric=True)
+    return from_matrix(
+        matrix, tuple(labels), kind=kind, require_symmetric=True, normalisation="none"
+    )
 
 
 def edges_from_polygons(
@@ -166,7 +173,9 @@ def same_group(
     if len(series) != len(labels) or series.isna().any():
         raise WeightsError(f"{kind} weights need a group for each of the {len(labels)} units")
     graph = Graph.build_block_contiguity(series)
-    return from_matrix(graph.sparse, labels, kind=kind, require_symmetric=True)
+    return from_matrix(
+        graph.sparse, labels, kind=kind, require_symmetric=True, normalisation="none"
+    )
 
 
 def inverse_distance(
@@ -194,7 +203,9 @@ def inverse_distance(
     values[off] = distance[off] ** -power
     if cutoff_km is not None:
         values[distance > cutoff_km] = 0.0
-    out = from_matrix(values, labels, kind="inverse_distance", require_symmetric=True)
+    out = from_matrix(
+        values, labels, kind="inverse_distance", require_symmetric=True, normalisation="none"
+    )
     return replace(out, notes={"power": power, "cutoff_km": cutoff_km})
 
 
@@ -209,7 +220,7 @@ def nearest(ids: Sequence[Hashable], lon: Numbers, lat: Numbers, *, k: int = 5) 
     n = len(labels)
     rows = np.repeat(np.arange(n), k)
     matrix = sparse.csr_matrix((np.ones(n * k), (rows, chosen.ravel())), shape=(n, n))
-    return replace(from_matrix(matrix, labels, kind="knn"), notes={"k": k})
+    return replace(from_matrix(matrix, labels, kind="knn", normalisation="none"), notes={"k": k})
 
 
 def economic_distance(ids: Sequence[Hashable], values: Numbers) -> Weights:
@@ -235,4 +246,6 @@ def economic_distance(ids: Sequence[Hashable], values: Numbers) -> Weights:
         )
     out = np.zeros_like(gap)
     out[off] = 1.0 / gap[off]
-    return from_matrix(out, labels, kind="economic_distance", require_symmetric=True)
+    return from_matrix(
+        out, labels, kind="economic_distance", require_symmetric=True, normalisation="none"
+    )
