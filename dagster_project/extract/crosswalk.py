@@ -77,7 +77,7 @@ class Crosswalk:
         self.provinces = provinces
         self.official = official
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         return normalise_name(name) in self._names
 
     def province_code(self, name: object) -> str | None:

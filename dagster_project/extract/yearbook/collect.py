@@ -206,15 +206,10 @@ class Batch:
         for name, value in constants.items():
             out[name] += [value] * n
         if rows:
-            at, column, section, entity, code, province, printed, value, note = zip(
-                *rows, strict=True
-            )
-            out["section"] += section
-            out["entity_printed"] += entity
-            out["entity_code_printed"] += code
-            out["province_printed"] += province
-            out["value_printed"] += printed
-            out["value"] += value
+            at, column, *texts, note = zip(*rows, strict=True)
+            names = ("section", "entity_printed", "entity_code_printed", "province_printed")
+            for name, values in zip((*names, "value_printed", "value"), texts, strict=True):
+                out[name] += values
             out["note"] += [text or None for text in note]
             out["data_year"] += [c.year or meta.data_year for c in column]
             out["indicator_printed"] += [c.printed for c in column]

@@ -53,7 +53,9 @@ def open_sheets(path: Path, limits: Limits = DEFAULT_LIMITS) -> list[Sheet]:
                 if str(meta.typ).rsplit(".", 1)[-1] not in ("WorkSheet", "MacroSheet"):
                     continue
                 sheet = book.get_sheet_by_name(meta.name)
-                rows = sheet.to_python(skip_empty_area=False)
+                rows: list[list[object]] = [
+                    list(row) for row in sheet.to_python(skip_empty_area=False)
+                ]
                 merges = [
                     (first[0], first[1], last[0], last[1])
                     for first, last in (sheet.merged_cell_ranges or [])
