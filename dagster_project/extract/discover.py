@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from dagster_project.extract.grid_names import GRID_SUFFIXES, grid_year
+from dagster_project.extract.grids import GRID_LIMITS
 from dagster_project.extract.safety import Limits, check_path
 from dagster_project.extract.schema import ExtractError
 from dagster_project.extract.table_mapping import TableMapping, load_mappings, match
@@ -35,8 +36,6 @@ _IGNORED_NAMES = re.compile(
     r"^(?:\..*|~\$.*|Thumbs\.db|desktop\.ini|.*\.(?:part|partial|crdownload|tmp|swp))$", re.I
 )
 _NOTES = (".md", ".json")
-# Grids are large and never unpacked in memory as a whole; tables have tighter limits.
-_GRID_LIMITS = Limits(file_bytes=16 * 1024**3)
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def _recognise(
 ) -> LandingFile:
     try:
         is_grid = relative.parts[0] in GRID_FOLDERS
-        check_path(path, landing, _GRID_LIMITS if is_grid else Limits())
+        check_path(path, landing, GRID_LIMITS if is_grid else Limits())
         source, partition = _source(relative, mappings)
         stat = path.stat()
         return LandingFile(source, partition, path, hashes.of(path, stat), stat.st_size)

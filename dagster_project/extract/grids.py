@@ -22,11 +22,14 @@ from dagster_project.extract.grid_kinds import GRID_SOURCES, GridKind, Statistic
 from dagster_project.extract.grid_names import check_product, grid_release, grid_year
 from dagster_project.extract.grid_read import GridRule, GridWindow, read_window
 from dagster_project.extract.relief import relief_degree, window_cells
+from dagster_project.extract.safety import Limits, check_path
 from dagster_project.extract.schema import ExtractError, ExtractResult
 
 _POPULATION = GridRule(None, dict.fromkeys(("persons", "people", "count", "1", ""), "persons"),
                        "persons", (0.0, 1e8))  # fmt: skip
 
+# Grids are large on disk, but only the window over the cities is unpacked.
+GRID_LIMITS = Limits(file_bytes=16 * 1024**3)
 # Below these shares of its area covered by valid cells, a city is rejected: a sum over a part is
 # not the city's total, a mean over a corner is not the city's mean.
 MIN_COVERAGE = {"sum": 0.9, "mean": 0.25, "population_mean": 0.25}
@@ -84,6 +87,7 @@ def read_grid(
         )
     source = GRID_SOURCES[kind]
     path = Path(path)
+    check_path(path, Path(relative_to), GRID_LIMITS)
     check_product(path.name, kind)
     bounds = tuple(float(x) for x in boundaries.total_bounds)
     pad = 8 if kind == "elevation" else 0  # relief needs the neighbours of a border cell
@@ -109,7 +113,7 @@ def read_grid(
         "source": kind,
         "release": window.attributes.get("release") or grid_release(path.name, kind),
         "data_year": year,
-        "file": path.resolve().relative_to(Path(relative_to).resolve()).as_posix(),
+        "file": path.relative_to(relative_to).as_posix(),
         "file_sha256": sha,
         "sheet": window.variable,
     }
