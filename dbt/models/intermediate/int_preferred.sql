@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 -- The one value the panel takes for each city (or province), year, indicator and scope.
 select * exclude (candidate_no)
 from {{ ref('int_candidates') }}

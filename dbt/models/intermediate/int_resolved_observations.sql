@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 -- Observations whose city (or province), indicator and unit are known, in the canonical unit.
 select
     entities.level,

@@ -43,9 +43,10 @@ city_years as (
         designs.share_printed,
         designs.cities_printed,
         sample_cities.city_code,
-        treatments.adoption_year,
-        greatest(designs.last_year - greatest(treatments.adoption_year, designs.first_year) + 1, 0)
-            as treated_years
+        case
+            when treatments.adoption_year is null then 0
+            else greatest(designs.last_year - greatest(treatments.adoption_year, designs.first_year) + 1, 0)
+        end as treated_years
     from designs
     inner join readings
         on designs.programme = readings.programme
@@ -67,7 +68,7 @@ select
     last_year,
     count(distinct city_code) as n_cities,
     count(distinct city_code) filter (where treated_years > 0) as n_treated,
-    coalesce(sum(treated_years), 0) / (count(distinct city_code) * (last_year - first_year + 1.0))
+    sum(treated_years) / (count(distinct city_code) * (last_year - first_year + 1.0))
         as share_treated,
     share_printed,
     cities_printed

@@ -1,0 +1,3 @@
+{{ config(tags=['base']) }}
+-- Which canonical columns enter a column of a published table, as its description declares them.
+{{ declared_columns('lineage') }}
