@@ -18,7 +18,6 @@ import pandas as pd
 
 from dagster_project.extract.crosswalk import SEEDS
 
-
 _LOOKUP = ("source", "indicator_key", "unit_key", "scope", "data_year")
 
 
@@ -205,12 +204,13 @@ class Registry:
         counted["indicator"] = [m.indicator if m.status == "mapped" else None for m in found]
         hints: dict[tuple[str, str], str] = {}
         for (source, key, *_), mapping in zip(heads, found, strict=True):
-            if mapping.status == "mapped":
-                hints[source, key] = ""
-            elif (source, key) not in hints:
+            if mapping.status != "mapped" and (source, key) not in hints:
                 near = self.nearest(key, source=source)
                 hints[source, key] = "; ".join(f"{c.indicator} ({c.indicator_key})" for c in near)
-        counted["candidates"] = [hints[source, key] for source, key, *_ in heads]
+        counted["candidates"] = [
+            "" if mapping.status == "mapped" else hints[source, key]
+            for (source, key, *_), mapping in zip(heads, found, strict=True)
+        ]
         return counted
 
     def mapped_twice(self, observations: pd.DataFrame) -> pd.DataFrame:
