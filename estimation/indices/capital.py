@@ -32,14 +32,14 @@ def deflator(price_index: pd.Series, *, base: int) -> pd.Series:
     """
     years = price_index.index.to_numpy()
     if len(years) == 0 or (np.diff(years) != 1).any():
-        raise ValueError(f"price index needs consecutive ascending years, got {list(years)}")
+        raise ValueError(f"price index needs consecutive ascending years, got {years.tolist()}")
     if base not in price_index.index:
         raise ValueError(f"base year {base} is not among {years[0]} to {years[-1]}")
     steps = price_index.astype(float).to_numpy().copy() / 100.0
     steps[0] = 1.0
     wrong = ~(np.isfinite(steps) & (steps > 0.0))
     if wrong.any():
-        raise ValueError(f"price index is missing or not positive in {list(years[wrong])}")
+        raise ValueError(f"price index is missing or not positive in {years[wrong].tolist()}")
     level = pd.Series(np.cumprod(steps), index=price_index.index, name="deflator")
     return level / level[base]
 
