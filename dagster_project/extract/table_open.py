@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as parquet
 import python_calamine
 
 from dagster_project.extract.safety import DEFAULT_LIMITS, Limits, check_path, check_workbook
@@ -114,19 +116,25 @@ def _decoded(path: Path) -> str:
     )
 
 
+def _check_size(path: Path, cells: int, limits: Limits) -> None:
+    if cells > limits.cells:
+        raise ExtractError(f"{path.name}: more than {limits.cells:,} cells; split the file")
+
+
 def _frame(path: Path, suffix: str, limits: Limits) -> list[list[object]]:
     try:
         if suffix == ".dta":
             frame = pd.read_stata(path, convert_dates=False, convert_missing=False)
         else:
+            declared = parquet.read_metadata(path)  # a small file can declare billions of rows
+            _check_size(path, declared.num_rows * declared.num_columns, limits)
             frame = pd.read_parquet(path)
-    except (ValueError, OSError, KeyError, UnicodeDecodeError) as error:  # incl. pyarrow's errors
+    except (ValueError, OSError, KeyError, struct.error) as error:  # incl. pyarrow's own errors
         raise ExtractError(
             f"{path.name}: cannot be read as {suffix[1:]} ({type(error).__name__}: {error}); "
             "export it again"
         ) from error
-    if frame.size > limits.cells:
-        raise ExtractError(f"{path.name}: more than {limits.cells:,} cells; split the file")
+    _check_size(path, frame.size, limits)
     columns = []
     for name in frame.columns:
         column = frame[name].astype(object)
