@@ -7,7 +7,6 @@ came of it. Does not belong here: any step of the work.
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import subprocess
 import sys
@@ -52,12 +51,13 @@ def run(job_name: str) -> int:
 
     from dagster_project.definitions import defs
 
-    # The console shows our own lines; every event is in the UI.
-    logging.getLogger("dagster").setLevel(logging.INFO)
     started = time.monotonic()
     with dg.DagsterInstance.get() as instance:
         result = defs.resolve_job_def(job_name).execute_in_process(
-            instance=instance, raise_on_error=False
+            instance=instance,
+            raise_on_error=False,
+            # Our own lines only; every event is in the UI.
+            run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
         )
         seconds = time.monotonic() - started
         if not result.success:

@@ -4,8 +4,6 @@ Belongs here: turning a gate report into check results. Does not belong here: ru
 running (``expectations``), the refusal to publish (``gates``). dbt tests appear by themselves.
 """
 
-from __future__ import annotations
-
 import dagster as dg
 
 from dagster_project import gates

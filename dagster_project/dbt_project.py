@@ -25,6 +25,7 @@ from dagster_project.settings import DBT_PROJECT_DIR, Settings
 
 TARGET_DIR = DBT_PROJECT_DIR / "target"
 MANIFEST = TARGET_DIR / "manifest.json"
+BASE_TAG = "base"
 OUTCOMES_TAG = "outcomes"
 # Files that dbt reads and that Python assets write; empty until they have run.
 DERIVED = {
@@ -68,8 +69,13 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
 
 
 def build_arguments(*, full_refresh: bool = False) -> list[str]:
-    """Arguments of the build; Dagster adds the selection of the assets that are materialised."""
+    """Arguments of the build; Dagster adds the selection of the assets that are materialised.
+
+    Unit tests check the SQL against made-up rows, so they belong to the test suite; a build on the
+    user's data runs the data tests.
+    """
     arguments = ["build", "--indirect-selection", "cautious"]
+    arguments += ["--exclude-resource-type", "unit_test"]
     if full_refresh:
         arguments.append("--full-refresh")
     return arguments

@@ -16,7 +16,7 @@ from pathlib import Path
 import geopandas as gpd
 
 from dagster_project.extract import boundaries as boundary_reader
-from dagster_project.extract import tables
+from dagster_project.extract import table_mapping, tables
 from dagster_project.extract.discover import LandingFile, discover
 from dagster_project.extract.schema import ExtractError, ExtractResult
 from dagster_project.lake import Lake, code_version, partition_fingerprint
@@ -45,7 +45,7 @@ class IngestReport:
 @cache
 def table_sources() -> tuple[str, ...]:
     """Ids of all declared table mappings, sorted (patents and compiled tables included)."""
-    return tuple(sorted(tables.load_mappings()))
+    return tuple(sorted(table_mapping.load_mappings()))
 
 
 def all_sources() -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def _reader_version(source: str) -> str:
         return code_version(
             "dagster_project.extract.grids", "dagster_project.extract.boundaries", *shared
         )
-    mapping = tables.load_mappings()[source]
+    mapping = table_mapping.load_mappings()[source]
     return code_version("dagster_project.extract.tables", *shared) + str(mapping.content_hash())
 
 
@@ -115,7 +115,7 @@ def _read(source: str, files: list[LandingFile], settings: Settings) -> ExtractR
                 for f in files
             ]
         )
-    mapping = tables.load_mappings()[source]
+    mapping = table_mapping.load_mappings()[source]
     return ExtractResult.concat(
         [tables.read_table(f.path, mapping, relative_to=settings.landing_dir) for f in files]
     )

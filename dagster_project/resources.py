@@ -3,8 +3,6 @@
 Belongs here: opening, locking and closing. Does not belong here: queries or file formats.
 """
 
-from __future__ import annotations
-
 import fcntl
 import json
 import time

@@ -4,8 +4,6 @@ Belongs here: telling that the landing folder holds another set of files, all of
 not belong here: reading them.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 

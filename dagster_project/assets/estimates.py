@@ -4,8 +4,6 @@ Belongs here: handing each study its sample and keeping what comes back. Does no
 a study contains (``estimation/studies``) or how anything is estimated.
 """
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

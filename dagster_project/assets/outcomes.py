@@ -4,8 +4,6 @@ Belongs here: calling the efficiency and index rooms on the warehouse's input ta
 result where dbt picks it up. Does not belong here: any formula.
 """
 
-from __future__ import annotations
-
 import hashlib
 from typing import Literal
 

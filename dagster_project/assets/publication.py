@@ -4,8 +4,6 @@ Belongs here: asking the gate, building the release, saying in the UI what it ho
 here: rules (``expectations``) or the file work (``release``).
 """
 
-from __future__ import annotations
-
 import json
 
 import dagster as dg

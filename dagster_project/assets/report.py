@@ -1,7 +1,5 @@
 """Stage 6: the static report. Belongs here: the asset; the pages are built by ``report.site``."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from dagster_project.assets.sources import OWNERS

@@ -4,8 +4,6 @@ Belongs here: the raw assets and the catalogue that the warehouse starts from. D
 here: reading (``ingest`` and ``extract``) or anything SQL.
 """
 
-from __future__ import annotations
-
 import json
 
 import dagster as dg

@@ -4,8 +4,6 @@ Belongs here: the two dbt asset groups and what the UI shows of them. Does not b
 (``dbt``) or how dbt is called (``dbt_project``).
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ import dagster as dg
 from dagster_dbt import DbtCliResource, dbt_assets
 
 from dagster_project.dbt_project import (
+    BASE_TAG,
     OUTCOMES_TAG,
     PanelTranslator,
     build_arguments,
@@ -94,6 +93,7 @@ def warehouse_assets() -> list[dg.AssetsDefinition]:
 
     @dbt_assets(
         manifest=manifest,
+        select=f"tag:{BASE_TAG}",
         exclude=f"tag:{OUTCOMES_TAG}",
         name="warehouse_base",
         dagster_dbt_translator=translator,
