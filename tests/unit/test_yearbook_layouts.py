@@ -1,0 +1,362 @@
+"""Layouts of editions and scans that the shipped real files do not show, and every refusal."""
+
+from __future__ import annotations
+
+import pytest
+
+from dagster_project.extract.schema import ExtractError
+from dagster_project.extract.yearbook import read_edition, read_file
+from tests.unit.yearbook_books import write_book
+
+
+def read(tmp_path, rows, *, name="2-1 表.xlsx", edition="2010", merges=(), **options):
+    path = write_book(tmp_path / "yearbook" / edition / name, rows, merges)
+    return read_file(path, relative_to=tmp_path, **options)
+
+
+def values(result):
+    frame = result.observations
+    return {
+        (r.entity_printed, r.indicator_key, r.scope): r.value for r in frame.itertuples(index=False)
+    }
+
+
+PLAIN = [
+    ["2-1 人口状况", "", ""],
+    ["单位：万人", "", ""],
+    ["城市", "年末总人口", "年平均人口"],
+    ["北京市", 1245.83, 1237.5],
+    ["河北省", "", ""],
+    ["石家庄市", "977.41", "—"],
+    ["唐山市", "733①", "…"],
+]
+
+
+@pytest.mark.parametrize("name", ["2-1 人口.xlsx", "2-1 人口.xls"])
+def test_plain_table_in_both_formats(tmp_path, name):
+    result = read(tmp_path, PLAIN, name=name)
+    assert values(result) == {
+        ("北京市", "年末总人口", "unspecified"): 1245.83,
+        ("北京市", "年平均人口", "unspecified"): 1237.5,
+        ("石家庄市", "年末总人口", "unspecified"): 977.41,
+        ("唐山市", "年末总人口", "unspecified"): 733,
+    }
+    row = result.observations.iloc[2]
+    assert (row["release"], row["data_year"], row["table_no"]) == ("2010", 2009, "2-1")
+    assert (row["province_printed"], row["unit_key"], row["cell"]) == ("河北省", "万人", "B6")
+    assert "①" in result.observations.iloc[3]["note"]
+    report = result.files.iloc[0]
+    assert (report["n_entities"], report["n_missing"], report["n_observations"]) == (3, 2, 4)
+
+
+def test_province_rows_with_values_are_kept_as_provinces(tmp_path):
+    rows = [
+        ["2-1 人口状况（万人）", ""],
+        ["城市", "年末总人口"],
+        ["全国总计", 9000],
+        ["河 北", 1710],
+        ["石家庄", 977],
+        ["唐 山", 733],
+        ["吉 林", 1000],
+        ["长 春", 740],
+        ["吉 林", 430],
+    ]
+    frame = read(tmp_path, rows).observations
+    sections = frame.groupby("section")["entity_printed"].apply(list).to_dict()
+    assert sections["national"] == ["全国总计"]
+    assert sections["province"] == ["河北", "吉林"]
+    assert sections["prefecture"] == ["石家庄", "唐山", "长春", "吉林"]
+    assert frame[frame["value"] == 430]["province_printed"].tolist() == ["吉林"]
+
+
+def test_table_of_provinces_only(tmp_path):
+    rows = [["2-40 各省城市建设", ""], ["地区", "道路面积(万平方米)"],
+            ["北京", 10], ["河北", 20], ["山西", 30]]  # fmt: skip
+    result = read(tmp_path, rows)
+    assert set(result.observations["section"]) == {"province"}
+    assert result.files.iloc[0]["section"] == "province"
+
+
+def test_continued_table_below_and_on_the_next_sheet(tmp_path):
+    first = [
+        ["2-5 按行业分组的单位从业人员(全市)", "", ""],
+        ["单位：万人", "", ""],
+        ["城市", "采矿业", "制造业"],
+        ["北京市", 1.5, 90],
+        ["天津市", 2.5, 80],
+        ["", "", ""],
+        ["2-5 续表1", "", ""],
+        ["城市", "建筑业", "金融业"],
+        ["北京市", 40, 30],
+        ["天津市", 20, 10],
+    ]
+    second = [["2-5 续表2", ""], ["城市", "教育"], ["北京市", 45], ["天津市", 17]]
+    result = read(tmp_path, {"a": first, "b": second})
+    assert result.files["table_title"].tolist() == ["按行业分组的单位从业人员(全市)"] * 3
+    assert set(result.observations["table_no"]) == {"2-5"}
+    assert set(result.observations["unit_key"]) == {"万人"}
+    found = values(result)
+    assert found["天津市", "金融业", "city"] == 10
+    assert found["北京市", "教育", "city"] == 45
+    assert len(found) == 10
+
+
+def test_tables_beside_each_other(tmp_path):
+    rows = [
+        ["2-1 年末总人口（万人）", "", "", "", ""],
+        ["城市", "全市", "市辖区", "城市", "全市"],
+        ["北京市", 1, 2, "上海市", 5],
+        ["天津市", 3, 4, "重庆市", 6],
+    ]
+    found = values(read(tmp_path, rows))
+    assert found["天津市", "年末总人口", "districts"] == 4
+    assert found["重庆市", "年末总人口", "city"] == 6
+    assert len(found) == 6
+
+
+def test_header_group_without_merging(tmp_path):
+    rows = [
+        ["2-8 财政（万元）", "", "", "", "", ""],
+        ["城市", "支出", "", "", "收入", ""],
+        ["", "", "科学支出", "教育支出", "", "税收"],
+        ["北京市", 1, 2, 3, 4, 5],
+        ["天津市", 6, 7, 8, 9, 10],
+    ]
+    keys = read(tmp_path, rows).observations["indicator_key"].drop_duplicates().tolist()
+    assert keys == ["支出", "支出/科学支出", "支出/教育支出", "收入", "收入/税收"]
+
+
+def test_header_above_a_label_in_the_middle_and_units_in_a_row(tmp_path):
+    rows = [
+        ["2-7 生产总值", "", "", ""],
+        ["", "地区生产总值", "", "人均地区生产总值"],
+        ["城市", "全市", "市区", "全市"],
+        ["", "(万元)", "(亿元)", "(yuan)"],
+        ["北京市", 1, 2, 3],
+        ["天津市", 4, 5, 6],
+    ]
+    frame = read(tmp_path, rows).observations
+    assert frame["indicator_key"].tolist()[:3] == [
+        "地区生产总值",
+        "地区生产总值",
+        "人均地区生产总值",
+    ]
+    assert frame["scope"].tolist()[:3] == ["city", "districts", "city"]
+    assert frame["unit_key"].tolist()[:3] == ["万元", "亿元", "元"]
+
+
+def test_province_code_and_serial_columns(tmp_path):
+    rows = [
+        ["2-1 人口（人）", "", "", "", "", ""],
+        ["省份", "城市", "行政区划代码", "序号", "年末总人口", "备注"],
+        ["河北省", "石家庄市", "130100", 1, 977, "快报数"],
+        ["山东省", "菏泽市", 371700, 2, 900, ""],
+    ]
+    frame = read(tmp_path, rows).observations
+    assert frame["value"].tolist() == [977, 900]
+    assert frame["province_printed"].tolist() == ["河北省", "山东省"]
+    assert frame["entity_code_printed"].tolist() == ["130100", "371700"]
+
+
+def test_years_as_columns(tmp_path):
+    rows = [["2-1 年末总人口（万人）", "", ""], ["城市", "2008年", "2009年"],
+            ["北京市", 1, 2], ["天津市", 3, 4]]  # fmt: skip
+    result = read(tmp_path, rows)
+    assert result.observations["data_year"].tolist() == [2008, 2009, 2008, 2009]
+    assert set(result.observations["indicator_key"]) == {"年末总人口"}
+    report = result.files.iloc[0]
+    assert (report["data_year"], report["data_year_last"]) == (2008, 2009)
+
+
+def test_no_label_at_all(tmp_path):
+    rows = [["2-1 人口", ""], ["", "年末总人口(万人)"], ["北京市", 1], ["天津市", 2]]
+    assert values(read(tmp_path, rows))["天津市", "年末总人口", "unspecified"] == 2
+
+
+def test_footnotes_are_kept_in_the_report(tmp_path):
+    rows = [*PLAIN, ["注：本表数据为快报数。", "", ""], ["资料来源：各市统计局", "", ""]]
+    result = read(tmp_path, rows)
+    assert result.files.iloc[0]["n_entities"] == 3
+    assert "本表数据为快报数" in result.files.iloc[0]["reason"]
+    assert result.rejects.empty
+
+
+def test_noise_names_numbers_without_a_place_and_headerless_columns(tmp_path):
+    rows = [
+        ["2-1 人口（万人）", "", "", ""],
+        ["城市", "年末总人口", "户籍人口", ""],
+        ["北京市", "12O5", 7, 1],
+        ["", 3, "", ""],
+        ["天津市", "-", 8, ""],
+        ["天津市", "5", 9, ""],
+        ["不存在市", 4, 10, ""],
+    ]
+    result = read(tmp_path, rows)
+    reasons = result.rejects.groupby("reason")["cell"].apply(list).to_dict()
+    assert reasons["not_a_number"] == ["B3"]
+    assert reasons["no_header"] == ["D3"]
+    assert reasons["no_entity"] == ["B4"]
+    assert sorted(reasons["duplicate_row"]) == ["B6", "C5", "C6"]
+    assert reasons["unknown_name"] == ["A7"]
+    # the unknown city's numbers stay in the lake under the printed name
+    assert values(result)["不存在市", "户籍人口", "unspecified"] == 10
+    noise = result.rejects.set_index("reason").loc["not_a_number"]
+    assert noise["value_printed"] == "12O5"
+    assert "1205" in noise["suggestion"]
+    assert "B3" in noise["detail"]
+
+
+def test_two_columns_with_one_header_trust_neither(tmp_path):
+    rows = [["2-1 人口（万人）", "", "", ""], ["城市", "年末总人口", "年末总人口", "户籍人口"],
+            ["北京市", 1, 2, 3], ["天津市", 3, 4, 5]]  # fmt: skip
+    result = read(tmp_path, rows)
+    assert set(result.observations["indicator_key"]) == {"户籍人口"}
+    ambiguous = result.rejects[result.rejects["reason"] == "ambiguous_header"]
+    assert sorted(ambiguous["cell"]) == ["B3", "B4", "C3", "C4"]
+    assert "columns 2 and 3" in ambiguous.iloc[0]["detail"]
+
+
+def test_misprint_only_through_the_recorded_correction(tmp_path):
+    rows = [["2-1 人口（万人）", ""], ["城市", "年末总人口"], ["山东省", ""],
+            ["荷泽市", 1], ["济楠市", 2]]  # fmt: skip
+    result = read(tmp_path, rows)
+    assert result.observations["entity_printed"].tolist() == ["荷泽市", "济楠市"]
+    assert "菏泽市" in result.observations.iloc[0]["note"]
+    assert result.rejects["entity_printed"].tolist() == ["济楠市"]
+    assert "济南" in result.rejects.iloc[0]["suggestion"]
+
+
+def test_county_section(tmp_path):
+    rows = [["中国2009年县级市数据", ""], ["3-1 人口状况（人）", ""], ["城市", "年末总人口"],
+            ["河北省", ""], ["辛集市", 10], ["晋州市", 20], ["河间市", ""]]  # fmt: skip
+    result = read(tmp_path, rows, name="a.xlsx")
+    assert set(result.observations["section"]) == {"county"}
+    assert result.files.iloc[0]["n_missing"] == 1
+    assert result.rejects.empty
+
+
+# --- editions -------------------------------------------------------------------------------
+
+
+def test_edition_from_each_place(tmp_path):
+    rows = [["中国2009年地级以上城市数据", "", ""], *PLAIN]
+    for folder, name in (("yearbook", "2-1.xlsx"), ("yearbook/2010", "2-1.xlsx"),
+                         ("yearbook", "2010_2-1.xlsx"), ("yearbook", "中国城市统计年鉴2010.xlsx"),
+                         ("yearbook", "2009年 人口.xlsx")):  # fmt: skip
+        path = write_book(tmp_path / folder / name, rows)
+        frame = read_file(path, relative_to=tmp_path).observations
+        assert set(frame["release"]) == {"2010"}, name
+        assert set(frame["data_year"]) == {2009}
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "rows", "said"),
+    [
+        ("2011", "2010_2-1.xlsx", PLAIN, ["folder '2011' says edition 2011", "edition 2010"]),
+        ("2010", "2-1.xlsx", [["2-1 人口(2010年)"], *PLAIN], ["title", "edition 2011"]),
+        ("2010", "2-1 2012年鉴.xlsx", PLAIN, ["edition 2012"]),
+    ],
+)
+def test_disagreeing_editions_are_an_error_that_says_so(tmp_path, folder, name, rows, said):
+    path = write_book(tmp_path / "yearbook" / folder / name, rows)
+    result = read_file(path, relative_to=tmp_path)
+    assert result.observations.empty
+    assert result.files.iloc[0]["status"] == "rejected"
+    for words in ["edition is not clear", "edition E reports data year E - 1", *said]:
+        assert words in result.rejects.iloc[0]["detail"]
+
+
+def test_a_price_base_in_the_title_is_no_edition(tmp_path):
+    rows = [["2-1 地区生产总值（按2005年不变价格）", ""], ["城市", "地区生产总值(亿元)"],
+            ["北京市", 1], ["天津市", 2]]  # fmt: skip
+    assert set(read(tmp_path, rows).observations["release"]) == {"2010"}
+
+
+def test_no_edition_and_hint(tmp_path):
+    path = write_book(tmp_path / "yearbook" / "2-1.xlsx", PLAIN)
+    result = read_file(path, relative_to=tmp_path)
+    assert "no edition in folder, file name or title" in result.rejects.iloc[0]["detail"]
+    hinted = read_file(path, relative_to=tmp_path, edition_hint="2010")
+    assert len(hinted.observations) == 4
+    contradicted = read_file(
+        write_book(tmp_path / "yearbook" / "2011" / "2-1.xlsx", PLAIN),
+        relative_to=tmp_path,
+        edition_hint="2010",
+    )
+    assert "the caller says edition 2010" in contradicted.rejects.iloc[0]["detail"]
+
+
+# --- files that are no yearbook -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.xlsx", b"", "empty"),
+        ("a.xlsx", b"PK\x03\x04 and nothing more", "damaged"),
+        ("a.xls", b"<html><table><tr><td>1</td></tr></table>", "web page"),
+        ("a.xlsx", b"%PDF-1.7 ...", "PDF"),
+        ("a.xls", "城市,人口\n北京市,1\n".encode(), "plain text"),
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\x00" * 600, "damaged"),
+    ],
+)
+def test_unreadable_files_end_in_one_clear_message(tmp_path, name, content, said):
+    path = tmp_path / "yearbook" / "2010" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    result = read_file(path, relative_to=tmp_path)
+    assert result.observations.empty
+    assert len(result.rejects) == len(result.files) == 1
+    assert said in result.rejects.iloc[0]["detail"]
+    assert name in result.rejects.iloc[0]["detail"]
+    with pytest.raises(ExtractError, match=said):
+        read_file(path, relative_to=tmp_path, strict=True)
+
+
+def test_workbook_of_another_kind(tmp_path):
+    rows = [["Invoice", "", ""], ["Item", "Price", "Count"], ["Screws", 1.5, 20]]
+    result = read(tmp_path, rows)
+    assert result.files.iloc[0]["status"] == "rejected"
+    assert "no table of cities found" in result.rejects.iloc[0]["detail"]
+    assert "Invoice" in result.rejects.iloc[0]["detail"]
+
+
+def test_label_but_no_place_of_china(tmp_path):
+    rows = [["World", ""], ["City", "Population"], ["伦敦城", 9], ["巴黎城", 2]]
+    result = read(tmp_path, rows)
+    assert "伦敦城" in result.rejects.iloc[0]["detail"]
+    assert result.rejects.iloc[0]["reason"] == "not_a_yearbook_table"
+
+
+def test_one_bad_sheet_keeps_the_good_one(tmp_path):
+    result = read(tmp_path, {"目录": [["目录"], ["2-1 人口"]], "good": PLAIN, "empty": [[""]]})
+    assert result.files["status"].tolist() == ["set_aside", "read", "set_aside"]
+    assert len(result.observations) == 4
+
+
+def test_a_folder_reads_what_it_can(tmp_path):
+    folder = tmp_path / "yearbook" / "2010"
+    write_book(folder / "2-1.xlsx", PLAIN)
+    (folder / "copy of 2-1.xlsx").write_bytes((folder / "2-1.xlsx").read_bytes())
+    (folder / "~$2-1.xlsx").write_bytes(b"lock")
+    (folder / "readme.txt").write_text("x")
+    (folder / "broken.xlsx").write_bytes(b"PK\x03\x04")
+    result = read_edition(folder, relative_to=tmp_path)
+    status = result.files.set_index("file")["status"].to_dict()
+    assert status == {
+        "yearbook/2010/2-1.xlsx": "read",
+        "yearbook/2010/copy of 2-1.xlsx": "set_aside",
+        "yearbook/2010/~$2-1.xlsx": "set_aside",
+        "yearbook/2010/readme.txt": "set_aside",
+        "yearbook/2010/broken.xlsx": "rejected",
+    }
+    assert len(result.observations) == 4
+
+
+def test_reading_twice_gives_the_same_bytes(tmp_path):
+    first, second = read(tmp_path, PLAIN), read(tmp_path, PLAIN)
+    for name in ("observations", "rejects", "files"):
+        a, b = getattr(first, name), getattr(second, name)
+        drop = ["file_sha256", "bytes"]  # openpyxl stamps the time into the file
+        a, b = a.drop(columns=drop, errors="ignore"), b.drop(columns=drop, errors="ignore")
+        assert a.equals(b)
