@@ -172,7 +172,8 @@ def reduce_to_cities(
     out = {k: np.full(n, np.nan) for k in ("sum", "mean", "share", "population_mean")}
     cells = np.zeros(n, dtype=int)
     # City by city, not as one product: values stay in single precision in memory (night lights
-    # have 10^8 cells) while sums run in double, and missing cells need no second matrix.
+    # have 10^8 cells) while sums run in double, and missing cells need no second matrix. Plain sums,
+    # not BLAS products: those depend on the number of threads in the last digits.
     for i in range(n):
         part = slice(matrix.indptr[i], matrix.indptr[i + 1])
         ids, fraction = matrix.indices[part], matrix.data[part].astype(float)
@@ -181,15 +182,19 @@ def reduce_to_cities(
         cells[i] = np.count_nonzero(valid & (fraction > 0))
         weight = fraction * area[ids // nx]
         whole = weight.sum()
-        out["share"][i] = coverage.in_grid[i] * weight[valid].sum() / whole if whole > 0 else 0.0
         if cells[i] == 0:
+            out["share"][i] = 0.0
             continue
-        out["sum"][i] = fraction[valid] @ value[valid]
-        out["mean"][i] = (weight[valid] @ value[valid]) / weight[valid].sum()
+        if not valid.all():  # missing cells weigh nothing
+            value = np.where(valid, value, 0.0)
+            fraction, weight = fraction * valid, weight * valid
+        out["share"][i] = coverage.in_grid[i] * weight.sum() / whole
+        out["sum"][i] = (fraction * value).sum()
+        out["mean"][i] = (weight * value).sum() / weight.sum()
         if people is not None:
             lived = fraction * np.nan_to_num(people[ids])
-            if lived[valid].sum() > 0:
-                out["population_mean"][i] = (lived[valid] @ value[valid]) / lived[valid].sum()
+            if lived.sum() > 0:
+                out["population_mean"][i] = (lived * value).sum() / lived.sum()
     return pd.DataFrame({"city_code": coverage.city_codes, "cells": cells, **out})
 
 
