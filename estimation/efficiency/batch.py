@@ -41,7 +41,9 @@ _REDUCED_COST = 1e-11
 _PIVOT = 1e-9
 _CERTIFICATE = 1e-10
 _REFACTOR_EVERY = 20
-_MAX_PIVOTS = 200
+_PATIENCE = 40
+_PERTURBATION = 1e-7
+_MAX_PIVOTS = 300
 _PRICE_BLOCK = 4096
 
 
@@ -121,6 +123,7 @@ class _State:
         self.basis = basis.copy()
         self.inverse = np.tile(np.eye(r), (n, 1, 1))
         self.x = np.zeros((n, r))
+        self._rhs = np.tile(parent.program.rhs, (n, 1))
         self._stuck: NDArray[np.bool_] = np.asarray((basis < 0).any(axis=1))
         self._refactor(np.flatnonzero(~self._stuck))
 
@@ -193,25 +196,49 @@ class _State:
         wrong = (cost < -_REDUCED_COST * (1.0 + np.abs(dual).sum(axis=1))) & (code > self._q)
         return np.unique(reference[code[wrong] - self._q - 1])
 
-    def _refactor(self, rows: np.ndarray) -> None:
+    def _matrix(self, rows: np.ndarray) -> Array:
+        """Basis matrices (len(rows), R, R) of some units."""
         n, r = len(rows), self._prog.n_rows
-        codes = self.basis[rows]
-        matrix = self._columns(np.repeat(rows, r), codes.ravel()).reshape(n, r, r)
-        matrix = matrix.transpose(0, 2, 1)
+        codes = self.basis[rows].ravel()
+        columns = self._columns(np.repeat(rows, r), codes).reshape(n, r, r)
+        return columns.transpose(0, 2, 1)
+
+    def _refactor(self, rows: np.ndarray) -> None:
+        matrix = self._matrix(rows)
         try:
             inverse = np.linalg.inv(matrix)
         except np.linalg.LinAlgError:
             # One singular basis spoils the batch: find it with the determinant and set it aside.
             sound = np.abs(np.linalg.det(matrix)) > 0.0
             self._stuck[rows[~sound]] = True
-            inverse = np.tile(np.eye(r), (n, 1, 1))
+            inverse = np.tile(np.eye(self._prog.n_rows), (len(rows), 1, 1))
             inverse[sound] = np.linalg.inv(matrix[sound])
         self.inverse[rows] = inverse
-        self.x[rows] = inverse @ self._prog.rhs
+        self.x[rows] = np.matmul(inverse, self._rhs[rows][:, :, None])[:, :, 0]
+
+    def _perturb(self, rows: np.ndarray) -> None:
+        """Move the right-hand side so that no basic value of these units is zero."""
+        self._refactor(rows)
+        lot = np.random.default_rng(len(rows)).uniform(0.5, 1.0, size=self.x[rows].shape)
+        self.x[rows] = np.maximum(self.x[rows], 0.0) + _PERTURBATION * lot
+        self._rhs[rows] = np.matmul(self._matrix(rows), self.x[rows][:, :, None])[:, :, 0]
 
     def pivot_to_optimum(self) -> None:
-        """Primal simplex for every unit until none improves; cyclers are set aside as stuck."""
-        rows = np.flatnonzero(~self._stuck)
+        """Primal simplex for every unit until none improves.
+
+        An efficient unit is a vertex where many bases meet, and pivoting can wander among them
+        without end. Units that take long get a slightly moved right-hand side, which tells the
+        bases apart; the optimal basis is then evaluated at the true one. What is still not done
+        after that is set aside as stuck.
+        """
+        perturbed = self._pivot(np.flatnonzero(~self._stuck))
+        if len(perturbed):
+            self._rhs[perturbed] = self._prog.rhs
+            self._refactor(perturbed)
+
+    def _pivot(self, rows: np.ndarray) -> np.ndarray:
+        """Pivot these units; returns those that were perturbed and not set aside."""
+        moved = np.empty(0, dtype=np.int64)
         basis, inverse, x = self.basis[rows], self.inverse[rows], self.x[rows]
         for count in range(1, _MAX_PIVOTS + 1):
             dual = np.matmul(self._basic_cost(basis)[:, None, :], inverse)[:, 0, :]
@@ -225,7 +252,7 @@ class _State:
                 rows, basis, inverse, x = rows[open_], basis[open_], inverse[open_], x[open_]
                 entering = entering[open_]
             if not len(rows):
-                return
+                break
             column = self._columns(rows, entering)
             step = np.matmul(inverse, column[:, :, None])[:, :, 0]
             movable = step > _PIVOT
@@ -234,7 +261,7 @@ class _State:
             least = ratio.min(axis=1)
             # Among tied rows the largest pivot keeps the factorisation sound.
             tied = ratio <= (least + 1e-12)[:, None]
-            leaving = np.argmax(np.where(tied, step, 0.0), axis=1)
+            leaving = np.argmax(np.where(tied & movable, step, 0.0), axis=1)
             unbounded = ~movable.any(axis=1)
             self._stuck[rows[unbounded]] = True
             pick = np.arange(len(rows))
@@ -251,22 +278,38 @@ class _State:
                 rows, basis, inverse, x = rows[keep], basis[keep], inverse[keep], x[keep]
             if count % _REFACTOR_EVERY == 0 and len(rows):
                 self.basis[rows] = basis
-                self._refactor(rows)
+                if count == _PATIENCE:
+                    self._perturb(rows)
+                    moved = rows
+                else:
+                    self._refactor(rows)
                 sound = ~self._stuck[rows]
                 rows, basis = rows[sound], basis[sound]
                 inverse, x = self.inverse[rows], self.x[rows]
         self._stuck[rows] = True
+        return moved[~self._stuck[moved]]
 
     def certify(self, reference: np.ndarray) -> np.ndarray:
-        """Which units hold an optimal basis over ``reference``, judged on a fresh factorisation."""
+        """Which units hold an optimal basis over ``reference``, judged on a fresh factorisation.
+
+        Basic values and duals have to solve their equations, not only have the right signs: the
+        residuals catch a basis too ill-conditioned for its inverse to be trusted.
+        """
         rows = np.flatnonzero(~self._stuck)
         self._refactor(rows)
-        dual = self._dual(rows)
+        dual, x, matrix = self._dual(rows), self.x[rows], self._matrix(rows)
         _, cost = self._price(rows, dual, reference)
+        size = 1.0 + np.abs(dual).sum(axis=1)
+        primal_gap = np.abs(np.matmul(matrix, x[:, :, None])[:, :, 0] - self._prog.rhs).max(axis=1)
+        priced = np.matmul(dual[:, None, :], matrix)[:, 0, :]
+        dual_gap = np.abs(priced - self._basic_cost(self.basis[rows])).max(axis=1)
         good = np.zeros(len(self._stuck), dtype=bool)
-        good[rows] = (cost >= -_CERTIFICATE * (1.0 + np.abs(dual).sum(axis=1))) & (
-            self.x[rows] >= -_CERTIFICATE
-        ).all(axis=1)
+        good[rows] = (
+            (cost >= -_CERTIFICATE * size)
+            & (dual_gap <= _CERTIFICATE * size)
+            & (x >= -_CERTIFICATE).all(axis=1)
+            & (primal_gap <= _CERTIFICATE)
+        )
         return good & ~self._stuck
 
     def solution(self, rows: np.ndarray, certified: np.ndarray) -> Solution:

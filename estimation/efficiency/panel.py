@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
 
 from estimation.efficiency import programs
 from estimation.efficiency.data import Observations, read_observations
@@ -171,16 +172,18 @@ def super_sbm_panel(
 
 
 def _run(obs: Observations, task: Task, choice: ModelChoice) -> Evaluation:
+    """One technology. One BLAS thread, so that digits do not depend on workers or machine load."""
     reference = task.reference
     position = np.full(len(obs.labels), -1, dtype=np.int64)
     position[reference] = np.arange(len(reference))
-    return evaluate(
-        obs.inputs[reference],
-        obs.good[reference],
-        obs.bad[reference],
-        position[task.evaluated],
-        choice,
-    )
+    with threadpool_limits(limits=1, user_api="blas"):
+        return evaluate(
+            obs.inputs[reference],
+            obs.good[reference],
+            obs.bad[reference],
+            position[task.evaluated],
+            choice,
+        )
 
 
 class _Collector:
