@@ -128,11 +128,11 @@ class DMLResult:
     se_rule: str
 
     def tidy(self) -> pd.DataFrame:
-        """The treatment's row with a 95% interval, then the constant."""
+        """The treatment's row with a 95% interval, then the constant where there is one."""
         effect = tidy_frame(
             [self.treatment], np.array([self.estimate]), np.array([self.std_error]), df=self.df
         )
-        if self.model == "irm":
+        if np.isnan(self.constant):
             return effect
         constant = tidy_frame(
             ["_cons"], np.array([self.constant]), np.array([self.constant_se]), df=self.df

@@ -82,7 +82,8 @@ def summarise(
     nuisances = diag.nuisance_table(rows)
     middle = middle_split(fitted)
     constant, constant_se = np.nan, np.nan
-    if residuals is not None:
+    # Once the effects are taken out of the residuals their mean is zero by construction.
+    if residuals is not None and design.post is None:
         last = residuals["l"][:, middle] - estimates[middle] * residuals["m"][:, middle]
         constant = float(last.mean())
         mean_effect = (last - constant) / len(last)
@@ -91,8 +92,6 @@ def summarise(
             if by_cluster
             else float(np.sqrt(np.sum(mean_effect**2)))
         )
-        if design.post is not None:
-            constant_se = np.nan  # the residual's mean is zero by construction
     rule = (
         f"score of doubleml, CR1 by cluster with G/(G-1), G={groups}, t with G-1 df"
         if by_cluster

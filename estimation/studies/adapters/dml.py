@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from estimation.dml import (
@@ -26,7 +25,7 @@ from estimation.dml import (
     plr,
 )
 from estimation.dml.difference import difference, median_groups
-from estimation.dml.learners import HYPERPARAMETERS, Learner
+from estimation.dml.learners import Learner
 from estimation.panel import NoVariation
 from estimation.studies.registry import Estimation, RunContext, estimator
 from estimation.studies.spec import ModelSpec
@@ -54,8 +53,8 @@ _CONFIGURATION = {
     "linear_beside",
     "sensitivity",
     "also_defensible",
-    "subset",
 }
+_GROUP = {"split_by", "by_time", "keep"}
 
 Fit = Callable[[pd.DataFrame, Configuration], DMLResult]
 
@@ -68,21 +67,22 @@ def dml_plr(data: pd.DataFrame, model: ModelSpec, context: RunContext) -> Estima
     ``learner_params``, ``trees``, ``folds`` or ``split_ratio`` ("1:4"), ``effects`` (dummies,
     within, cre, none), ``fold_unit`` (row, entity), ``squares``, ``winsor``, ``n_rep``, ``se``
     (plain, cluster), ``min_treated``, ``allow_unidentified``, ``linear_beside``, ``sensitivity``,
-    ``subset`` ({column, keep: high or low, by_time}), ``also_defensible`` (a further row
-    ``<treatment> [recommended]``).
+    ``also_defensible`` (a further row ``<treatment> [recommended]``); and, to keep one group only,
+    ``split_by`` (a 0/1 column, or one cut at its median), ``by_time`` (the median of each year) and
+    ``keep`` (high, low).
     """
-    options = _options(model, _CONFIGURATION)
+    options = _options(model, _CONFIGURATION | _GROUP)
 
     def fit(frame: pd.DataFrame, config: Configuration) -> DMLResult:
         return plr(frame, **_roles(model), config=config, **_running(context))
 
-    return _side_by_side(_subset(data, model, options), context, options, fit)
+    return _side_by_side(_group(data, model, options), context, options, fit)
 
 
 @estimator("dml_pliv")
 def dml_pliv(data: pd.DataFrame, model: ModelSpec, context: RunContext) -> Estimation:
     """Partially linear IV (``estimation.dml.pliv``): options of ``dml_plr``, and ``instrument``."""
-    options = _options(model, _CONFIGURATION | {"instrument"})
+    options = _options(model, _CONFIGURATION | _GROUP | {"instrument"})
     instrument = options.pop("instrument", None)
     if not isinstance(instrument, str):
         raise ValueError("dml_pliv needs the option instrument, the name of one column")
@@ -92,7 +92,7 @@ def dml_pliv(data: pd.DataFrame, model: ModelSpec, context: RunContext) -> Estim
             frame, instrument=instrument, **_roles(model), config=config, **_running(context)
         )
 
-    return _side_by_side(_subset(data, model, options), context, options, fit)
+    return _side_by_side(_group(data, model, options), context, options, fit)
 
 
 @estimator("dml_irm")
@@ -102,24 +102,23 @@ def dml_irm(data: pd.DataFrame, model: ModelSpec, context: RunContext) -> Estima
     ``also_defensible`` adds correlated random effects with folds over entities and clustered
     errors, because the within transformation does not leave a 0/1 treatment.
     """
-    options = _options(model, _CONFIGURATION | {"score", "clip"})
+    options = _options(model, _CONFIGURATION | _GROUP | {"score", "clip"})
     extra = {k: options.pop(k) for k in ("score", "clip") if k in options}
 
     def fit(frame: pd.DataFrame, config: Configuration) -> DMLResult:
         return irm(frame, **_roles(model), **extra, config=config, **_running(context))
 
-    return _side_by_side(_subset(data, model, options), context, options, fit, effects_beside="cre")
+    return _side_by_side(_group(data, model, options), context, options, fit, effects_beside="cre")
 
 
 @estimator("dml_plr_difference")
 def dml_plr_difference(data: pd.DataFrame, model: ModelSpec, context: RunContext) -> Estimation:
     """Difference of the effects of two groups (``estimation.dml.difference``).
 
-    Options: those of ``dml_plr`` without ``subset``, and ``split_by`` (a column: 0/1, or cut at its
-    median) and ``by_time`` (the median of each year). The term ``high - low`` is the effect where
+    Options: those of ``dml_plr`` without ``keep``. The term ``high - low`` is the effect where
     ``split_by`` is 1 (or above the median) minus the other.
     """
-    options = _options(model, (_CONFIGURATION - {"subset"}) | {"split_by", "by_time"})
+    options = _options(model, _CONFIGURATION | _GROUP - {"keep"})
     column = options.pop("split_by", None)
     if not isinstance(column, str):
         raise ValueError("dml_plr_difference needs the option split_by, the name of one column")
@@ -216,7 +215,6 @@ def _configuration(
 ) -> tuple[Configuration, dict[str, Any]]:
     """The configuration that the options ask for, at this run's size, and what to say about it."""
     o = dict(options)
-    o.pop("subset", None)
     if "folds" in o and "split_ratio" in o:
         raise ValueError("give folds or split_ratio, not both")
     ratio = o.pop("split_ratio", None)
@@ -276,17 +274,15 @@ def _running(context: RunContext) -> dict[str, Any]:
     return {"seed": context.seed, "runtime": runtime}
 
 
-def _subset(data: pd.DataFrame, model: ModelSpec, options: dict[str, Any]) -> pd.DataFrame:
-    """Rows above or below a median, the median of each time if ``by_time``."""
-    rule = options.pop("subset", None)
-    if rule is None:
+def _group(data: pd.DataFrame, model: ModelSpec, options: dict[str, Any]) -> pd.DataFrame:
+    """One group of the sample, where the options ask for one; takes those options out."""
+    column, keep = options.pop("split_by", None), options.pop("keep", None)
+    by_time = options.pop("by_time", False)
+    if column is None and keep is None:
         return data
-    unknown = set(rule) - {"column", "keep", "by_time"}
-    if unknown or "column" not in rule or rule.get("keep") not in ("high", "low"):
-        raise ValueError(f"subset {rule!r}: expected column, keep (high or low) and by_time")
-    high = median_groups(data, rule["column"], time=model.time if rule.get("by_time") else None)
-    return data[high if rule["keep"] == "high" else ~np.asarray(high)]
-
-
-#: Learners a study may name, for the documentation of options.
-LEARNERS = tuple(HYPERPARAMETERS)
+    if not isinstance(column, str) or keep not in ("high", "low"):
+        raise ValueError(
+            f"split_by {column!r} with keep {keep!r}: expected a column and keep: high or low"
+        )
+    high = median_groups(data, column, time=model.time if by_time else None)
+    return data[high if keep == "high" else ~high]
