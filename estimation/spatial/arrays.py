@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -109,7 +110,7 @@ def balanced(
     return frame.sort_values([time, entity], kind="mergesort").reset_index(drop=True)
 
 
-def _row(frame: pd.DataFrame, chosen: pd.Series) -> dict[str, Hashable]:
+def _row(frame: pd.DataFrame, chosen: pd.Series) -> dict[str, Any]:
     """First chosen row, cell by cell: a row as a Series would turn whole numbers into floats."""
     position = int(np.argmax(chosen.to_numpy()))
     return {str(c): frame[c].iloc[position] for c in frame.columns}

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from estimation.spatial.logdet import LogDeterminant, Traces
 from estimation.spatial.weights import Weights
+from estimation.tidy import tidy_frame
 
 
 @dataclass(frozen=True)
@@ -186,20 +186,5 @@ def elhorst_correction(
 
 
 def tidy(estimates: pd.Series, errors: np.ndarray, level: float = 0.95) -> pd.DataFrame:
-    """Tidy table with normal p-values and intervals (columns of the project's estimators)."""
-    values = estimates.to_numpy(dtype=float)
-    errors = np.asarray(errors, dtype=float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = np.where(errors > 0, values / errors, np.nan)
-    reach = stats.norm.ppf(0.5 + level / 2) * errors
-    return pd.DataFrame(
-        {
-            "term": list(estimates.index),
-            "estimate": values,
-            "std_error": errors,
-            "statistic": statistic,
-            "p_value": 2 * stats.norm.sf(np.abs(statistic)),
-            "ci_low": values - reach,
-            "ci_high": values + reach,
-        }
-    )
+    """Tidy table with normal p-values and intervals."""
+    return tidy_frame(list(estimates.index), estimates.to_numpy(float), errors, alpha=1 - level)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from estimation.did.covariance import Covariance, clustered, codes, counted_parameters
 from estimation.spatial.arrays import check_rank, demean, spatial_arrays
@@ -20,6 +19,7 @@ from estimation.spatial.impacts import Impacts, impacts
 from estimation.spatial.ml import spatial_panel
 from estimation.spatial.result import SpatialFit
 from estimation.spatial.weights import Weights
+from estimation.tidy import tidy_frame
 
 
 @dataclass(frozen=True)
@@ -177,18 +177,7 @@ def exposure_regression(
         names=[entity],
     )
     error = np.sqrt(np.diag(matrix.matrix))
-    reach = stats.t.ppf(0.5 + level / 2, matrix.df) * error
-    table = pd.DataFrame(
-        {
-            "term": list(names),
-            "estimate": beta,
-            "std_error": error,
-            "statistic": beta / error,
-            "p_value": 2 * stats.t.sf(np.abs(beta / error), matrix.df),
-            "ci_low": beta - reach,
-            "ci_high": beta + reach,
-        }
-    )
+    table = tidy_frame(names, beta, error, df=matrix.df, alpha=1 - level)
     first = [v for d in durbin for v in (d, f"W*{d}")]
     order = [*first, *[v for v in names if v not in first]]
     return table.set_index("term").loc[order].reset_index(), matrix.rule

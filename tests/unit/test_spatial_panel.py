@@ -154,10 +154,7 @@ def test_information_equals_curvature_of_the_expected_likelihood(model):
     def negative(theta: np.ndarray) -> float:
         beta, r, s2 = theta[:-2], theta[-2], theta[-1]
         inside = np.eye(n) - r * w
-        if model == "sem":
-            e = (y - x @ beta) @ inside.T
-        else:
-            e = y @ inside.T - x @ beta
+        e = (y - x @ beta) @ inside.T if model == "sem" else y @ inside.T - x @ beta
         return (
             t * n / 2 * np.log(2 * np.pi * s2)
             - t * np.linalg.slogdet(inside)[1]
@@ -207,10 +204,7 @@ def test_random_effects_likelihood_is_the_normal_density(model, effects):
 
     def density(beta, r, s2, phi2) -> float:
         inside = np.eye(N) - r * w
-        if model in ("sar", "sdm"):
-            e = y @ inside.T - x @ beta
-        else:
-            e = (y - x @ beta) @ inside.T
+        e = y @ inside.T - x @ beta if model in ("sar", "sdm") else (y - x @ beta) @ inside.T
         if effects == "twoway":
             e = e - e.mean(1, keepdims=True)
         mean = np.full((T, T), 1 / T)
