@@ -55,6 +55,7 @@ DECLARED: tuple[Effect, ...] = (
     Effect("innovative", "pm25", "log", -0.06),
     Effect("innovative", "co2_edgar", "log", -0.08),
     Effect("innovative", "night_light", "log", -0.06),
+    Effect("innovative", "energy_use", "log", -0.06),
     Effect("innovative", "patents_invention", "log", 0.15),
     Effect("innovative", "patents_green", "log", 0.15),
     Effect("innovative", "patents_digital", "log", 0.20),

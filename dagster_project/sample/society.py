@@ -188,7 +188,8 @@ def districts(s: Setting, city: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
               "electricity_industry", "electricity_household", "retail_sales"),
         0.55: ("fiscal_revenue", "fiscal_expenditure", "expenditure_science",
                "expenditure_education", "deposits", "loans", "savings_household", "fdi_actual",
-               "employees_urban_nonprivate", "employees_total_unit", "students_higher", "investment_fixed"),
+               "employees_urban_nonprivate", "employees_total_unit", "students_higher",
+               "investment_fixed"),
     }.items():  # fmt: skip
         for name in names:
             out[name] = city[name] * people**power

@@ -122,14 +122,14 @@ def _digital_finance(world: World, path: Path) -> Path:
     parts = np.clip(rng.normal(1.0, 0.06, (3, *index.shape)), 0.8, 1.2)
     head = ["prov_name", "city_name", "city_code", "year", "index_aggregate",
             "coverage_breadth", "usage_depth", "digitization_level"]  # fmt: skip
-    rows: list[list[object]] = [head]
+    rows: list[list[object]] = [list(head)]
     listed = world.listed()
     for i, city in enumerate(world.cities.itertuples()):
         for t, year in enumerate(world.years):
             if int(year) < DIGITAL_FINANCE_FIRST or not listed[i, t]:
                 continue
             four = [index[i, t], *(index[i, t] * parts[:, i, t])]
-            rows.append([city.province_name, city.city_name, int(city.city_code), int(year),
+            rows.append([city.province_name, city.city_name, int(str(city.city_code)), int(year),
                          *(round(float(v), 4) for v in four)])  # fmt: skip
     return _xlsx(path, {"Sheet1": rows})
 

@@ -116,7 +116,11 @@ class World:
 
     def listed(self) -> np.ndarray:
         """Whether a city existed in a year and so stands in the files, shape (n, t)."""
-        return self.years[None, :] >= self.cities["first_year"].to_numpy()[:, None]
+        first = self.cities["first_year"].to_numpy()[:, None]
+        here = self.years[None, :] >= first
+        if "last_year" in self.cities:  # only in a damaged copy (``defects``)
+            here = here & (self.years[None, :] <= self.cities["last_year"].to_numpy()[:, None])
+        return here
 
     def printed_names(self, year: int) -> list[str]:
         """City names as the yearbook of a data year prints them: former names of cities kept."""

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from dagster_project.sample.defects import inject
 from dagster_project.sample.effects import NO_EFFECTS, Effects
 from dagster_project.sample.grids_writer import write_grids
 from dagster_project.sample.inputs import SEEDS_DIR, Geography
@@ -46,7 +47,8 @@ def write_sample(
     geography: Geography | None = None,
     cache_dir: Path | None = None,
     grids: bool = True,
-    progress: Callable[[str], None] = lambda message: None,
+    defects: tuple[tuple[str, int], ...] = (),
+    progress: Callable[[str], None] = lambda _message: None,
 ) -> dict[str, Any]:
     """Write the sample, or leave it when the same one lies there already.
 
@@ -58,17 +60,22 @@ def write_sample(
         ``True`` for the declared effects, ``False`` for the twin without any, or a set of effects.
     grids
         ``False`` leaves out the grids (tests of tables).
+    defects
+        Kinds of defect and seeds, put in one after the other (see ``defects.KINDS``); none in the
+        clean sample.
 
     Returns
     -------
     dict
         The manifest: seed, version, years, effects, true effect per declared effect, adoption
-        years, and the SHA-256 of every file.
+        years, the defects that were put in, and the SHA-256 of every file.
 
     Raises
     ------
     SampleWriteError
         If the folder holds files that this module did not write.
+    ValueError
+        If the years or a kind of defect are unknown.
     """
     chosen = effects if isinstance(effects, Effects) else (Effects() if effects else NO_EFFECTS)
     head = {
@@ -78,18 +85,23 @@ def write_sample(
         "years": list(years),
         "grids": grids,
         "effects": chosen.as_records(),
+        "defects_asked": [list(d) for d in defects],
         "inputs": _seed_hashes(seeds_dir),
     }
     known = read_manifest(landing)
-    if known is not None and all(known.get(k) == v for k, v in head.items()):
-        if all((landing / f).exists() for f in known["files"]):
-            progress("sample: already there, nothing to write")
-            return known
+    same = known is not None and all(known.get(k) == v for k, v in head.items())
+    if known is not None and same and all((landing / f).exists() for f in known["files"]):
+        progress("sample: already there, nothing to write")
+        return known
     _clear(landing, owned=known is not None)
     started = time.perf_counter()
     world = generate_world(
         seed, chosen, years=years, seeds_dir=seeds_dir, geography=geography, cache_dir=cache_dir
     )
+    found = []
+    for kind, place in defects:
+        world, defect = inject(world, kind, seed=place)
+        found.append(defect.as_record())
     progress(f"sample: world generated ({time.perf_counter() - started:.1f} s)")
     landing.mkdir(parents=True, exist_ok=True)
     # The marker first: a killed run leaves a folder that the next run knows as its own.
@@ -104,6 +116,7 @@ def write_sample(
         **head,
         "true_effects": true_effects(world, chosen),
         "adoption_years": _adoption(world),
+        "defects": found,
         "files": {f.relative_to(landing).as_posix(): _sha256(f) for f in sorted(files)},
     }
     text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True)
@@ -148,7 +161,7 @@ def true_effects(world: World, effects: Effects) -> list[dict[str, Any]]:
 
 def _adoption(world: World) -> dict[str, dict[str, int]]:
     return {
-        policy: {code: int(year) for code, year in world.adoption[policy].dropna().items()}
+        policy: {str(code): int(year) for code, year in world.adoption[policy].dropna().items()}
         for policy in world.adoption.columns
     }
 

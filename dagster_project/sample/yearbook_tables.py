@@ -8,13 +8,15 @@ and scope as editions worded them. Does not belong here: rows, merges and files
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 BOTH, CITY, DISTRICTS = "both", "city", "districts"
 
 UNIT_EN = {
-    "万人": "10 000 persons", "人": "person", "%": "%", "平方公里": "sq.km", "亿元": "100 000 000 yuan",
-    "万元": "10 000 yuan", "元": "yuan", "万美元": "10 000 US$", "万户": "10 000 households",
-    "万千瓦时": "10 000 kW h", "万立方米": "10 000 cu.m", "吨": "ton", "平方米": "sq.m", "个": "unit",
+    "万人": "10 000 persons", "人": "person", "%": "%", "平方公里": "sq.km",
+    "亿元": "100 000 000 yuan", "万元": "10 000 yuan", "元": "yuan", "万美元": "10 000 US$",
+    "万户": "10 000 households", "万千瓦时": "10 000 kW h",
+    "万立方米": "10 000 cu.m", "吨": "ton", "平方米": "sq.m", "个": "unit",
     "件": "piece",
 }  # fmt: skip
 
@@ -79,8 +81,10 @@ def tables(edition: int) -> list[Table]:
     """
     old, middle = edition <= 2012, 2013 <= edition <= 2016
     per_person = edition >= 2014  # employees by industry in persons, before in 10 000 persons
-    people = dict(unit="人", factor=1e4) if per_person else dict(unit="万人", decimals=3)
-    found = [_population(edition), _resident(edition), _land()]
+    people: dict[str, Any] = {"unit": "万人", "decimals": 3}
+    if per_person:
+        people = {"unit": "人", "factor": 1e4}
+    found = [_population(edition), _resident(), _land()]
     if edition >= 2010:  # printed further back in later editions, which moves every number after
         found.insert(2, _patents())
     found += [_product(edition), _composition(edition)]
@@ -175,7 +179,7 @@ def _population(edition: int) -> Table:
     return Table("population", "人口数" if edition >= 2009 else "人口状况", "Population", columns)
 
 
-def _resident(edition: int) -> Table:
+def _resident() -> Table:
     word, inner = ("常住人口", "Resident Population"), ("城镇常住人口", "Urban Resident Population")
     rate = ("常住人口城镇化率", "Urbanization Rate of Resident Population")
     columns = (
@@ -188,7 +192,7 @@ def _resident(edition: int) -> Table:
 
 def _land() -> Table:
     return Table(
-        "land", "行政区域土地面积及建成区面积", "Land Area of Administrative Region and Built-up Area",
+        "land", "行政区域土地面积及建成区面积", "Land Area and Built-up Area",
         (_one("land_area", "行政区域土地面积", "Land Area of Administrative Region",
               "平方公里", BOTH),
          _one("built_up_area", "建成区面积", "Area of Built-up District", "平方公里", DISTRICTS, 2),
@@ -221,7 +225,8 @@ def _product(edition: int) -> Table:
 def _composition(edition: int) -> Table:
     whole = "GDP" if edition <= 2009 else "地区生产总值"
     columns = tuple(
-        _one(f"share_{k}", f"{z}占{whole}的比重", f"{e} Industry as Percentage to GRP", "%", BOTH, 2)
+        _one(f"share_{k}", f"{z}占{whole}的比重", f"{e} Industry as Percentage to GRP", "%",
+             BOTH, 2)
         for k, z, e in (("primary", "第一产业", "Primary"), ("secondary", "第二产业", "Secondary"),
                         ("tertiary", "第三产业", "Tertiary"))
     )  # fmt: skip
