@@ -20,11 +20,11 @@ indexed as (
 
     select
         *,
-        sum(ln(price_change)) over (
+        product(price_change) over (
             partition by city_code
             order by year
             rows between unbounded preceding and current row
-        ) as log_price
+        ) as price_level
     from prices
 
 ),
@@ -34,7 +34,7 @@ based as (
     select
         indexed.city_code,
         indexed.year,
-        indexed.investment / exp(indexed.log_price - base.log_price) as real_investment
+        indexed.investment * base.price_level / indexed.price_level as real_investment
     from indexed
     inner join indexed as base
         on indexed.city_code = base.city_code and base.year = 2004

@@ -1,12 +1,14 @@
 -- The skeleton: every prefecture unit in every year of the panel. is_panel_row marks the rows of
--- city_year: cities at prefecture level and above (in today's sense) while the unit existed.
+-- city_year: cities at prefecture level and above (in today's sense) while the unit existed. The last
+-- year is the latest with any gross regional product: a population table that runs further does not
+-- open a year of its own.
 with span as (
 
     select
         {{ var('first_year') }} as first_year,
         greatest(
             {{ var('last_year_floor') }},
-            coalesce((select max(data_year) from {{ ref('int_preferred') }} where level = 'city'), 0)
+            coalesce((select max(data_year) from {{ ref('int_preferred') }} where level = 'city' and indicator = 'grp'), 0)
         ) as last_year
 
 )

@@ -58,12 +58,12 @@ select
         when matched.unit_key = '' and matched.has_unit then 1.0
         when matched.unit_key = indicators.unit then 1.0
         else cast(conversions.factor as double)
-    end as factor,
+    end as conversion,
     case
         when matched.indicator is null then 'indicator_not_registered'
         when indicators.indicator is null then 'indicator_without_definition'
-        when factor is null and matched.unit_key = '' then 'unit_missing'
-        when factor is null then 'unit_without_conversion'
+        when conversion is null and matched.unit_key = '' then 'unit_missing'
+        when conversion is null then 'unit_without_conversion'
     end as reason
 from matched
 left join {{ ref('indicators') }} as indicators

@@ -10,7 +10,7 @@ with industries as (
         coalesce(classes.class, 'other') as class
     from {{ ref('int_filled') }} as employment
     left join {{ ref('industry_classes') }} as classes
-        on employment.item = classes.industry
+        on employment.item = {{ name_key('classes.industry') }}
     where employment.level = 'province' and employment.indicator = 'employment_industry_province'
 
 ),

@@ -17,11 +17,11 @@ chained as (
 
     select
         *,
-        sum(ln(1 + growth / 100)) over (
+        product(1 + growth / 100) over (
             partition by city_code
             order by year
             rows between unbounded preceding and current row
-        ) as log_index,
+        ) as growth_index,
         count(growth) over (
             partition by city_code
             order by year
@@ -37,7 +37,7 @@ base as (
         city_code,
         grp as grp_2004,
         grp_real_2000 as real_2004,
-        log_index as log_2004,
+        growth_index as index_2004,
         n_growth as n_2004
     from chained
     where year = 2004
@@ -50,7 +50,7 @@ select
     case
         when chained.year = 2004 then base.grp_2004
         when abs(chained.n_growth - base.n_2004) = abs(chained.year - 2004)
-            then base.grp_2004 * exp(chained.log_index - coalesce(base.log_2004, 0))
+            then base.grp_2004 * chained.growth_index / coalesce(base.index_2004, 1)
         else base.grp_2004 * chained.grp_real_2000 / nullif(base.real_2004, 0)
     end as grp_real_2004,
     case

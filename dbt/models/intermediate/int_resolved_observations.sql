@@ -11,12 +11,12 @@ select
     end as scope,
     -- Industries of a province table are items of one indicator; everything else has none.
     case
-        when indicators.indicator = 'employment_industry_province' then observations.indicator_printed
+        when indicators.indicator = 'employment_industry_province' then {{ name_key('observations.indicator_printed') }}
         else ''
     end as item,
-    observations.value * indicators.factor as value,
+    observations.value * indicators.conversion as value,
     indicators.canonical_unit as unit,
-    indicators.factor as conversion_factor,
+    indicators.conversion as conversion_factor,
     observations.value as value_as_printed,
     observations.value_printed,
     observations.unit_printed,

@@ -30,13 +30,12 @@ coverage as (
         values_.city_code,
         values_.year
     from (
-        select city_code, year, column_name
-        from (
-            unpivot (select city_code, year, columns(* exclude (city_code, year))::varchar from {{ ref(table) }})
-            on columns(* exclude (city_code, year))
-            into name column_name value printed
-        )
+        unpivot (select city_code, year, columns(* exclude (city_code, year))::varchar from {{ ref(table) }})
+        on columns(* exclude (city_code, year))
+        into name column_name value printed
     ) as values_
+    union all
+    select '{{ table }}', unnest(['city_code', 'year']), city_code, year from {{ ref(table) }}
     {{ "union all" if not loop.last }}
     {% endfor %}
 
@@ -124,8 +123,10 @@ select
     origins.sources,
     declared.data_type,
     sizes.n_rows,
-    case when sizes.n_rows is not null then coalesce(counts.n_values, 0) - coalesce(fills.n_filled, 0) end
-        as n_observed,
+    case
+        when sizes.n_rows is not null
+            then cast(coalesce(counts.n_values, 0) - coalesce(fills.n_filled, 0) as bigint)
+    end as n_observed,
     case when sizes.n_rows is not null then coalesce(cast(fills.n_filled as bigint), 0) end as n_filled,
     case when sizes.n_rows > 0 then 1 - coalesce(counts.n_values, 0) / sizes.n_rows end as share_missing,
     counts.first_year,
