@@ -67,7 +67,8 @@ def efficiency_panel(
         Convention of super-SBM for the bad outputs, see ``programs.super_sbm``.
     solver : {"auto", "highs"}
         ``auto`` lets the vectorised simplex solve what it can certify; ``highs`` solves every
-        programme on HiGHS. Scores agree to rounding.
+        programme on HiGHS. Scores agree to 1e-9, or to 1e-8 when the data span five orders of
+        magnitude, where the tolerances of HiGHS become visible.
     workers : int
         Processes for the periods of a contemporaneous, sequential or window frontier; the result
         does not depend on it.

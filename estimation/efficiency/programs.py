@@ -209,12 +209,12 @@ def super_sbm(
         just as having to concede more inputs or fewer good outputs does. A unit that emits more
         becomes easier to replace and its score cannot rise.
     ``added``
-        The denominator is the mean of ybar_g/y_o and ybar_b/b_o with ybar_b >= b_o, that is
-        1 + (1/(s+b)) (- sum s^g/y + sum s^b/b) (as printed in many applications after Li, Hong,
-        Wang and Shan-type formulations). With B lambda <= ybar_b the programme has the infimum
-        zero for every unit, because ybar_b can be raised without cost; it only has a meaning when
-        the projected emission is produced by the peers, so ``B lambda = ybar_b`` is imposed here.
-        Even so the score falls as the *peers'* emissions grow, and it may lie below one.
+        The denominator is the mean of ybar_g / y_o and ybar_b / b_o with ybar_b >= b_o, that is
+        1 + (1/(s+b)) (- sum s^g/y_o + sum s^b/b_o), as many applied papers print it. Taken by the
+        letter, with B lambda <= ybar_b, the programme has the infimum zero for every unit, because
+        ybar_b can be raised without cost. It has a meaning only when the projected emission is
+        that of the peers, so ``B lambda = ybar_b`` is imposed here. Even so conceding more
+        emissions *lowers* the score: it falls when the peers emit more, and may lie below one.
 
     The default is the one that cannot be improved by emitting more.
     """

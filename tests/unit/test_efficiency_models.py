@@ -14,7 +14,7 @@ from estimation.efficiency.crosscheck import projection_score
 from estimation.efficiency.evaluate import Evaluation, ModelChoice, evaluate
 
 RELAXED = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 
 
