@@ -28,11 +28,15 @@ class Statistic:
 
 @dataclass(frozen=True)
 class GridKind:
-    """A gridded source: how its variable is known and what is taken from it."""
+    """A gridded source: how its variable is known and what is taken from it.
+
+    ``year_when_silent`` dates a field that does not change over time and whose file names no year;
+    the warehouse repeats such indicators in every year. ``None`` refuses a file without a year.
+    """
 
     rule: GridRule
     statistics: tuple[Statistic, ...]
-    needs_year: bool = True
+    year_when_silent: int | None = None
 
 
 # Units as fold_unit spells them; "mg" is the megagram of emission inventories, not a milligram.
@@ -84,6 +88,6 @@ GRID_SOURCES: dict[str, GridKind] = {
             Statistic("elevation_mean", "mean", "米"),
             Statistic("relief", "mean", "1", field="relief"),
         ),
-        needs_year=False,
+        year_when_silent=2000,  # the radar mission (SRTM) that most elevation models rest on
     ),
 }

@@ -96,8 +96,10 @@ def read_grid(
     _check_substance(path, kind, window)
     coverage = coverage_of(window.geometry, boundaries, cache_dir)
 
-    fields = {"value": _annual_amount(window, year) if kind == "edgar_co2" else window.values}
     notes = list(window.notes)
+    if source.year_when_silent and grid_year(path.name, kind) is None:
+        notes.append(f"does not change over time, dated {year}")
+    fields = {"value": _annual_amount(window, year) if kind == "edgar_co2" else window.values}
     if any(s.field == "relief" for s in source.statistics):
         fields["relief"] = relief_degree(window.values, window.geometry)
         cells = window_cells(window.geometry)
@@ -109,7 +111,7 @@ def read_grid(
 
     limits = {**MIN_COVERAGE, **(min_coverage or {})}
     sha = sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
-    common = {
+    common: dict[str, str | int] = {
         "source": kind,
         "release": window.attributes.get("release") or grid_release(path.name, kind),
         "data_year": year,
@@ -172,8 +174,8 @@ def reduce_to_cities(
     out = {k: np.full(n, np.nan) for k in ("sum", "mean", "share", "population_mean")}
     cells = np.zeros(n, dtype=int)
     # City by city, not as one product: values stay in single precision in memory (night lights
-    # have 10^8 cells) while sums run in double, and missing cells need no second matrix. Plain sums,
-    # not BLAS products: those depend on the number of threads in the last digits.
+    # have 10^8 cells) while sums run in double, and missing cells need no second matrix. Plain
+    # sums, not BLAS products: those depend on the number of threads in the last digits.
     for i in range(n):
         part = slice(matrix.indptr[i], matrix.indptr[i + 1])
         ids, fraction = matrix.indices[part], matrix.data[part].astype(float)
@@ -219,20 +221,18 @@ def _overlap(source: np.ndarray, target: np.ndarray) -> sparse.csr_matrix:
     return sparse.csr_matrix(np.maximum(high - low, 0.0) / np.diff(source))
 
 
-def _annual_amount(window: GridWindow, year: int | None) -> np.ndarray:
+def _annual_amount(window: GridWindow, year: int) -> np.ndarray:
     """Tonnes per cell and year, from tonnes, kilotonnes or a flux."""
     if window.unit == "t":
         return window.values
     if window.unit == "kt":
         return window.values * 1000.0
-    if year is None:
-        raise ExtractError("a flux needs a year to become an annual amount")
     seconds = (366 if calendar.isleap(year) else 365) * 86400.0
     to_tonnes = window.geometry.row_area_m2() * seconds / 1000.0
     return window.values.astype(float) * to_tonnes[:, None]
 
 
-def _year(path: Path, kind: str, source: GridKind, window: GridWindow) -> int | None:
+def _year(path: Path, kind: str, source: GridKind, window: GridWindow) -> int:
     named = grid_year(path.name, kind)
     stated = re.fullmatch(r"\s*((?:19|20)\d{2})(?:\.0)?\s*", window.attributes.get("year", ""))
     inside = int(stated.group(1)) if stated else None
@@ -241,8 +241,8 @@ def _year(path: Path, kind: str, source: GridKind, window: GridWindow) -> int | 
             f"{path.name}: the name says {named}, the attribute year inside the file {inside}; "
             "rename the file or download it again"
         )
-    year = named or inside
-    if year is None and source.needs_year:
+    year = named or inside or source.year_when_silent
+    if year is None:
         raise ExtractError(
             f"{path.name}: no year in the file name nor in an attribute year; rename the file so "
             "that its name holds the year, e.g. ..._2015_..."

@@ -316,7 +316,8 @@ def test_a_plateau_has_relief_of_its_height_and_slopes_add(towns, tmp_path):
     result = read_grid(path, "elevation", towns, None, relative_to=tmp_path)
     np.testing.assert_allclose(_by_city(result, "elevation_mean"), 1500.0)
     np.testing.assert_allclose(_by_city(result, "relief"), 1.5, rtol=1e-9)
-    assert result.observations["data_year"].isna().all()
+    assert result.observations["data_year"].eq(2000).all()
+    assert result.observations["note"].str.contains("does not change over time").all()
     assert result.observations["note"].str.contains("relief window of 3 by 3 cells").all()
 
 
