@@ -201,12 +201,12 @@ def check_archive(path: Path, limits: Limits = DEFAULT_LIMITS) -> None:
         )
 
 
-# Cells with content: an empty cell (self-closed tag, only a format) takes no place in memory.
-_REFERENCE = re.compile(
-    rb"""<(?:\w+:)?c\s(?:[^>]*?\s)?r=["']([A-Z]{1,3})(\d{1,7})["'][^>]*(?<!/)>"""
-)
-_UNREFERENCED = re.compile(rb"<(?:\w+:)?c(?=[\s>])(?![^>]*\sr=)[^>]*(?<!/)>")
-_TAG = re.compile(rb"""<(?:\w+:)?(?:(row)\b(?:[^>]*?\sr=["'](\d{1,7})["'])?|c(?=[\s/>]))[^>]*>""")
+# Attributes of cells with content (an empty cell, only a format, takes no place in memory). No
+# pattern here can backtrack, so that a file cannot make the check itself endless.
+_FILLED = re.compile(rb"<(?:\w+:)?c((?:\s[^<>]*)?)>(?!\s*</)")
+_REFERENCE = re.compile(rb"""\sr=["']([A-Z]{1,3})(\d{1,7})["']""")
+_ROW_OR_CELL = re.compile(rb"<(?:\w+:)?(row|c)((?:\s[^<>]*)?)>")
+_ROW_NUMBER = re.compile(rb"""\sr=["'](\d{1,7})["']""")
 _DECLARATION = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
@@ -237,16 +237,24 @@ def _scan_xml(archive: zipfile.ZipFile, name: str, file: str, limits: Limits) ->
                     "program writes; the file is refused"
                 )
             if is_sheet:
-                for letters, digits in set(_REFERENCE.findall(text)):
+                for attributes in _FILLED.findall(text):
+                    if attributes.endswith(b"/"):
+                        continue
+                    if attributes.count(b'"') % 2 or attributes.count(b"'") % 2:
+                        raise UnsafeFileError(f"{file}: {name} has a malformed cell; save it again")
+                    found = _REFERENCE.search(attributes)
+                    if found is None:
+                        counted = True
+                        continue
                     column = 0
-                    for letter in letters:
+                    for letter in found.group(1):
                         column = column * 26 + letter - 64
-                    rows, columns = max(rows, int(digits)), max(columns, column)
+                    rows, columns = max(rows, int(found.group(2))), max(columns, column)
                 # cells without a reference take the next place, so rows and cells are counted
-                counted = counted or bool(_UNREFERENCED.search(text))
-                for tag in _TAG.finditer(text) if counted else ():
-                    if tag.group(1):
-                        row, place = int(tag.group(2) or row + 1), 0
+                for tag in _ROW_OR_CELL.finditer(text) if counted else ():
+                    if tag.group(1) == b"row":
+                        number = _ROW_NUMBER.search(tag.group(2))
+                        row, place = int(number.group(1)) if number else row + 1, 0
                     else:
                         place += 1
                         rows, columns = max(rows, row), max(columns, place)
