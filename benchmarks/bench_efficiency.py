@@ -15,6 +15,7 @@ import numpy as np
 
 from estimation.efficiency.crosscheck import projection_score
 from estimation.efficiency.evaluate import Evaluation, ModelChoice, evaluate
+from estimation.efficiency.technology import EFFICIENT_TOLERANCE
 
 Row = dict[str, str | int | float | None]
 _TIMED_PEERS = 50
@@ -59,7 +60,7 @@ def _against_scipy(returns: str, solver: str = "auto") -> Row:
     x, y, b = synthetic_panel(n)
     # Both kinds of unit in their true proportion, super-efficiency included.
     rng = np.random.default_rng(0)
-    efficient = np.flatnonzero(ours.base >= 1 - 1e-9)
+    efficient = np.flatnonzero(ours.base >= 1 - EFFICIENT_TOLERANCE)
     others = np.setdiff1d(np.arange(n), efficient)
     share = max(1, round(_TIMED_PEERS * len(efficient) / n))
     picked = np.r_[
@@ -71,7 +72,7 @@ def _against_scipy(returns: str, solver: str = "auto") -> Row:
     peer = np.empty(len(picked))
     for k, unit in enumerate(picked):
         peer[k] = projection_score(x, y, b, unit, super_efficiency=False, returns=choice.returns)
-        if peer[k] >= 1 - 1e-9:
+        if peer[k] >= 1 - EFFICIENT_TOLERANCE:
             peer[k] = projection_score(x, y, b, unit, super_efficiency=True, returns=choice.returns)
     peer_seconds = (time.perf_counter() - start) * n / len(picked)
     worst = float(np.nanmax(np.abs(peer - ours.solution.value[picked])))

@@ -18,7 +18,6 @@ from estimation.indices.structure import (
     productivity_weighted_upgrading,
     rationalisation_theil,
     structure_level,
-    tertiary_to_secondary,
 )
 
 #: The name under which the applied literature knows the coupled efficiency.
@@ -37,6 +36,5 @@ __all__ = [
     "rationalisation_theil",
     "structure_level",
     "syeff",
-    "tertiary_to_secondary",
     "weighted_index",
 ]

@@ -19,6 +19,7 @@ def location_quotient(
 
         LQ_it = (e_it / E_it) / (sum_i e_it / sum_i E_it)
 
+    The warehouse states the quotient of the panel's cities in SQL; this is for any other table.
     The national share is that of the units in the table, by period, over the units for which both
     figures are known; a unit that lacks one is missing and does not distort the others.
 
@@ -62,15 +63,6 @@ def co_agglomeration(first: pd.Series, second: pd.Series) -> pd.Series:
     total = first + second
     alike = 1.0 - (first - second).abs() / total.where(total > 0)
     return (alike + total).rename("co_agglomeration")
-
-
-def tertiary_to_secondary(secondary: pd.Series, tertiary: pd.Series) -> pd.Series:
-    """Upgrading as value added of the tertiary over the secondary sector (产业结构高级化).
-
-    Source: Gan, Zheng and Yu (2011), Economic Research Journal (干春晖等). Missing where the
-    secondary sector is zero.
-    """
-    return (tertiary / secondary.where(secondary > 0)).rename("tertiary_to_secondary")
 
 
 def structure_level(data: pd.DataFrame, shares: Sequence[str]) -> pd.Series:

@@ -12,6 +12,9 @@ from hypothesis.extra import numpy as hnp
 
 from estimation.efficiency.crosscheck import projection_score
 from estimation.efficiency.evaluate import Evaluation, ModelChoice, evaluate
+from estimation.efficiency.technology import EFFICIENT_TOLERANCE
+
+ONE = 1 - EFFICIENT_TOLERANCE
 
 RELAXED = settings(
     max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
@@ -45,7 +48,7 @@ def test_slack_form_equals_projection_form_on_200_technologies(block: int) -> No
         ours = run(x, y, b, **options)
         picked = np.random.default_rng(seed).choice(len(x), 4, replace=False)
         for unit in picked:
-            efficient = bool(ours.base[unit] >= 1 - 1e-9)
+            efficient = bool(ours.base[unit] >= ONE)
             other = projection_score(x, y, b, unit, super_efficiency=efficient, **options)
             assert np.isnan(other) == (ours.solution.status[unit] != "optimal")
             np.testing.assert_allclose(
@@ -75,7 +78,7 @@ def test_without_bad_outputs_the_model_is_the_plain_super_sbm() -> None:
         none = np.empty((len(x), 0))
         ours = run(x, y, none)
         # Tone (2002) has outputs only in the denominator; the slack form of the crosscheck is its.
-        for unit in np.flatnonzero(ours.base >= 1 - 1e-9)[:5]:
+        for unit in np.flatnonzero(ours.base >= ONE)[:5]:
             plain = projection_score(x, y, none, unit, super_efficiency=True)
             assert ours.solution.value[unit] == pytest.approx(plain, abs=1e-8)
 
@@ -160,11 +163,11 @@ def test_efficient_units_score_one_and_at_least_one(tech, options) -> None:
     np.testing.assert_allclose(result.base, plain.solution.value, atol=1e-9)
     assert (result.base <= 1 + 1e-9).all()
     assert (result.base > 0).all()
-    efficient = (result.base >= 1 - 1e-9) & (result.solution.status == "optimal")
+    efficient = (result.base >= ONE) & (result.solution.status == "optimal")
     assert (result.solution.value[efficient] >= 1 - 1e-8).all()
-    inefficient = result.base < 1 - 1e-9
+    inefficient = result.base < ONE
     np.testing.assert_array_equal(result.solution.value[inefficient], result.base[inefficient])
-    assert (result.base >= 1 - 1e-9).any()
+    assert (result.base >= ONE).any()
 
 
 @RELAXED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
 from scipy.optimize import linprog
 
 from estimation.efficiency import (
@@ -118,10 +119,15 @@ def test_window_score_is_the_mean_over_windows(panel: pd.DataFrame) -> None:
     assert ours.technology["frontier"] == "window of 3"
 
 
-def test_workers_and_progress_change_nothing(panel: pd.DataFrame) -> None:
+@pytest.mark.parametrize(
+    "backend", ["threading", pytest.param("loky", marks=pytest.mark.slow, id="processes")]
+)
+def test_workers_and_progress_change_nothing(panel: pd.DataFrame, backend: str) -> None:
     lines: list[str] = []
-    one = super_sbm_panel(panel, **KEYS, **ROLES, frontier="contemporaneous", progress=lines.append)
-    two = super_sbm_panel(panel, **KEYS, **ROLES, frontier="contemporaneous", workers=2)
+    options = {**KEYS, **ROLES, "frontier": "contemporaneous"}
+    one = super_sbm_panel(panel, **options, progress=lines.append)
+    with parallel_config(backend=backend):
+        two = super_sbm_panel(panel, **options, workers=2)
     pd.testing.assert_frame_equal(one.scores, two.scores, check_exact=True)
     pd.testing.assert_frame_equal(one.peers, two.peers, check_exact=True)
     assert len(lines) == 5

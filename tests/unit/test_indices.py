@@ -241,10 +241,6 @@ def test_structural_indices_by_hand() -> None:
     assert theil.iloc[1] == pytest.approx(0.0)  # equal productivity everywhere
     level = indices.structure_level(data, ["y1", "y2", "y3"])
     np.testing.assert_allclose(level, [2.4, 2.3])
-    np.testing.assert_allclose(
-        indices.tertiary_to_secondary(pd.Series([40.0, 0.0]), pd.Series([50.0, 1.0])),
-        [1.25, np.nan],
-    )
 
 
 def test_an_absent_sector_contributes_its_limit() -> None:
