@@ -320,16 +320,20 @@ def parse_header(text: object) -> Header:
     return Header(compact, unit, unit_normal, scope, chinese)
 
 
+_ACRONYM = r"[A-Z][A-Z0-9&.]*"
+
+
 def _drop_translation(match: re.Match[str]) -> str:
-    """Remove a run of English words; keep an acronym that belongs to the Chinese (R&D, PM2.5)."""
+    """Remove a run of English words; keep an acronym that touches the Chinese (R&D, 人均GDP)."""
     run = match.group(0)
-    if re.search(r"[A-Za-z]*[a-z]{2,}", run):
-        return " "
-    before = match.string[: match.start()]
-    after = match.string[match.end() :]
-    glued_after = bool(after) and bool(_CJK.match(after)) and not run.endswith(" ")
+    before, after = match.string[: match.start()], match.string[match.end() :]
     glued_before = bool(before) and bool(_CJK.match(before[-1]) or before[-1] == "(")
-    return run if glued_after or glued_before else " "
+    glued_after = bool(after) and bool(_CJK.match(after) or after[0] == ")")
+    if not re.search(r"[a-z]{2,}", run):
+        return run if glued_before or (glued_after and not run.endswith(" ")) else " "
+    first = re.match(rf"{_ACRONYM}(?=\s|$)", run) if glued_before else None
+    last = re.search(rf"(?:^|(?<=\s)){_ACRONYM}$", run) if glued_after else None
+    return f"{first[0] if first else ''} {last[0] if last else ''}"
 
 
 def leaf_scope(text: object) -> Scope | None:

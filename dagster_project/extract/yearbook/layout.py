@@ -241,7 +241,8 @@ def title_of(lines: list[str]) -> tuple[str | None, str]:
             continue
         if re.search(r"\d{4}\s*年.*(?:数据|统计资料)$|统计年鉴$|^第.{1,3}部分", line):
             continue
-        return number, re.sub(r"\s+", " ", line).strip()
+        chinese = re.match(r".*[\u3400-\u9fff](?:\s*\))?", line, re.DOTALL)
+        return number, re.sub(r"\s+", " ", chinese[0] if chinese else line).strip()
     return number, ""
 
 
