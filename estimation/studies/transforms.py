@@ -401,9 +401,11 @@ def _group_by_cut(frame: pd.DataFrame, argument: Any, model: ModelSpec) -> pd.Da
     """Add a 0/1 column: 1 where ``column`` lies above its median (or mean).
 
     ``level``: ``row`` compares rows, ``entity`` compares entity means (over the years before
-    ``before``, if given). Values equal to the cut are in the low group. ``reverse`` swaps.
+    ``before``, if given). Values equal to the cut are in the low group, or with ``ties: high`` in
+    the high one (an odd number of entities). ``reverse`` swaps.
     """
-    o = _options(argument, "group_by_cut", ["column", "name", "cut", "level", "before", "reverse"])
+    known = ["column", "name", "cut", "level", "before", "ties", "reverse"]
+    o = _options(argument, "group_by_cut", known)
     column, name = o["column"], o["name"]
     require(frame, [column], "transform group_by_cut")
     level, cut = o.get("level", "row"), o.get("cut", "median")
@@ -418,7 +420,8 @@ def _group_by_cut(frame: pd.DataFrame, argument: Any, model: ModelSpec) -> pd.Da
     else:
         reference = value
     threshold = reference.median() if cut == "median" else reference.mean()
-    high = (value > threshold).astype(float)
+    above = value >= threshold if o.get("ties", "low") == "high" else value > threshold
+    high = above.astype(float)
     if o.get("reverse", False):
         high = 1 - high
     frame[name] = high.where(value.notna())
