@@ -217,6 +217,11 @@ def super_sbm(
         emissions *lowers* the score: it falls when the peers emit more, and may lie below one.
 
     The default is the one that cannot be improved by emitting more.
+
+    Under constant returns the default has a ceiling of (s + b) / b, which is 2 with one good and
+    one bad output: producing nothing is a point of the technology, and giving up all good output
+    without conceding inputs or emissions is the dearest projection there is. Units at the ceiling
+    have no peers.
     """
     build = _Builder(m, s, b, returns, normalised=True)
     norm = build.n_data

@@ -228,8 +228,9 @@ def coupled_efficiency(
     """Synergy of pollution and carbon reduction efficiency: their coupling coordination degree.
 
     Both scores (``preff``: PM2.5 as the bad output, ``creff``: CO2) are min-max standardised over
-    the pooled sample and joined with equal weights, so the result has a minimum near zero and a
-    maximum near one whatever the level of efficiency.
+    the pooled sample and joined with equal weights. A unit with the lowest of either score gets
+    exactly zero, and one only the unit that is best in both. A study that prints a minimum of 0.001
+    has shifted the standardised scores (by 1e-6, if one unit is lowest in both).
 
     Raises
     ------

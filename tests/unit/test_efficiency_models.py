@@ -98,6 +98,17 @@ def test_added_convention_rewards_emissions_and_the_default_does_not() -> None:
     assert scores["added", "dirty"] < scores["added", "clean"] < 1.0
 
 
+def test_under_constant_returns_doing_nothing_caps_the_score() -> None:
+    x, y = np.ones((3, 1)), np.array([[1.0], [0.01], [0.01]])
+    result = run(x, y, np.ones((3, 1)))
+    assert result.solution.value[0] == pytest.approx(1 / (1 - 0.5 * 0.99))
+    hopeless = run(x, y, np.array([[1.0], [50.0], [50.0]])).solution
+    assert 1.9 < hopeless.value[0] <= 2.0
+    alone = run(x[:1], y[:1], x[:1]).solution
+    assert alone.value[0] == pytest.approx(2.0)
+    assert len(alone.peer) == 0
+
+
 def test_super_sbm_under_vrs_without_a_replacement_is_missing_with_a_status() -> None:
     x, y = np.ones((3, 1)), np.ones((3, 1))
     b = np.array([[1.0], [10.0], [12.0]])  # replacing unit 0 costs nine times its emissions
