@@ -7,7 +7,7 @@ rules by which a variable is found. Does not belong here: cities (coverage.py), 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,13 @@ import xarray as xr
 from rasterio.windows import Window
 
 from dagster_project.extract.coverage import GridGeometry
+from dagster_project.extract.grid_axes import clip, regular_axis
 from dagster_project.extract.schema import ExtractError
 
 _LON_NAMES = ("lon", "longitude", "x", "nav_lon")
 _LAT_NAMES = ("lat", "latitude", "y", "nav_lat")
 # Values that products use for "no data" without saying so in an attribute.
 _SENTINELS = (-999.0, -999.9, -9999.0, -32768.0, -3.4028235e38, 9.96921e36, 1e20, 65535.0)
-_MAX_CELLS = 250_000_000
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,22 @@ class GridWindow:
     unit_printed: str
     attributes: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    margin: tuple[int, int, int, int] = (0, 0, 0, 0)  # rows above, below, columns left, right
+
+    def without_margin(self, values: np.ndarray) -> np.ndarray:
+        """A field of the window's shape without the rows and columns that padding added."""
+        above, below, left, right = self.margin
+        ny, nx = values.shape
+        return values[above : ny - below, left : nx - right]
+
+    def inner_geometry(self) -> GridGeometry:
+        """Geometry of :meth:`without_margin`."""
+        above, below, left, right = self.margin
+        g = self.geometry
+        return GridGeometry(
+            g.left + left * g.dx, g.top - above * g.dy, g.dx, g.dy,
+            g.nx - left - right, g.ny - above - below,
+        )  # fmt: skip
 
 
 def read_window(
@@ -87,7 +103,7 @@ def read_window(
     bounds
         West, south, east, north in degrees, longitudes from -180 to 180.
     pad
-        Cells to add on every side, where the file has them.
+        Cells to add on every side, where the file has them; see :attr:`GridWindow.margin`.
 
     Raises
     ------
@@ -178,10 +194,10 @@ def _netcdf_window(
     lat = np.asarray(data[lat_name].to_numpy(), dtype=float)
     west_first = np.argsort((lon + 180.0) % 360.0 - 180.0, kind="stable")
     north_first = np.argsort(-lat, kind="stable")
-    left, dx = _regular(path, "longitude", ((lon + 180.0) % 360.0 - 180.0)[west_first])
-    bottom, dy = _regular(path, "latitude", lat[north_first][::-1])
+    left, dx = regular_axis(path, "longitude", ((lon + 180.0) % 360.0 - 180.0)[west_first])
+    bottom, dy = regular_axis(path, "latitude", lat[north_first][::-1])
     whole = GridGeometry(left, bottom + dy * len(lat), dx, dy, len(lon), len(lat))
-    geometry, rows, cols = _clip(path, whole, bounds, pad)
+    geometry, rows, cols, margin = clip(path, whole, bounds, pad)
     row_ids, col_ids = north_first[rows], west_first[cols]
     # Read one block that holds all wanted cells, then order it; only a window that crosses the
     # file's own seam reads more than it needs.
@@ -194,7 +210,7 @@ def _netcdf_window(
     values = block.to_numpy()[np.ix_(row_ids - row_ids.min(), col_ids - col_ids.min())]
     attributes = {str(k).lower(): str(v) for k, v in {**data.attrs, **variable.attrs}.items()}
     return GridWindow(
-        _floating(values), geometry, chosen[0], unit, printed, attributes, tuple(notes)
+        _floating(values), geometry, chosen[0], unit, printed, attributes, tuple(notes), margin
     )
 
 
@@ -218,10 +234,10 @@ def _read_geotiff(
             west = np.array([affine.c, affine.c + affine.a]) + affine.a / 2
             lon = west[0] + affine.a * np.arange(image.width)
             lat = affine.f + affine.e / 2 + affine.e * np.arange(image.height)
-            left, dx = _regular(path, "longitude", lon)
-            bottom, dy = _regular(path, "latitude", lat[::-1])
+            left, dx = regular_axis(path, "longitude", lon)
+            bottom, dy = regular_axis(path, "latitude", lat[::-1])
             whole = GridGeometry(left, bottom + dy * len(lat), dx, dy, len(lon), len(lat))
-            geometry, rows, cols = _clip(path, whole, bounds, pad)
+            geometry, rows, cols, margin = clip(path, whole, bounds, pad)
             window = Window(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
             values = _floating(image.read(1, window=window))
             if image.nodata is not None and not np.isnan(image.nodata):
@@ -237,7 +253,7 @@ def _read_geotiff(
         ) from error
     unit, notes = _unit(path, "band 1", printed, rule, is_image=True)
     attributes = {str(k).lower(): str(v) for k, v in tags.items()}
-    return GridWindow(values, geometry, "band 1", unit, printed, attributes, tuple(notes))
+    return GridWindow(values, geometry, "band 1", unit, printed, attributes, tuple(notes), margin)
 
 
 def _unit(
@@ -282,57 +298,7 @@ def _without_missing_marks(path: Path, rule: GridRule, window: GridWindow) -> Gr
         )
     cleaned = np.where(outside, np.nan, values).astype(values.dtype)
     note = f"undeclared missing mark {', '.join(f'{m:g}' for m in marks)} read as missing"
-    return GridWindow(
-        cleaned, window.geometry, window.variable, window.unit, window.unit_printed,
-        window.attributes, (*window.notes, note),
-    )  # fmt: skip
-
-
-def _regular(path: Path, axis: str, ascending: np.ndarray) -> tuple[float, float]:
-    """Lower edge and step of cell centres; single-precision noise is rounded away."""
-    n = len(ascending)
-    if n < 2:
-        raise ExtractError(f"{path.name}: {axis} has {n} value(s); expected a grid")
-    step = (ascending[-1] - ascending[0]) / (n - 1)
-    per_degree = round(1.0 / step) if step > 0 else 0
-    if per_degree and n * abs(step - 1.0 / per_degree) < 0.05 * step:
-        step = 1.0 / per_degree
-    off = ascending - step * np.arange(n)
-    if step <= 0 or np.ptp(off) > 0.1 * step:
-        raise ExtractError(f"{path.name}: {axis} is not evenly spaced; expected a regular grid")
-    edge = float(off.mean()) - step / 2
-    halves = edge / (step / 2)
-    if abs(halves - round(halves)) < 0.05:
-        edge = round(halves) * (step / 2)
-    return edge, float(step)
-
-
-def _clip(
-    path: Path, whole: GridGeometry, bounds: tuple[float, float, float, float], pad: int
-) -> tuple[GridGeometry, slice, slice]:
-    west, south, east, north = bounds
-    col0 = max(int(np.floor((west - whole.left) / whole.dx + 1e-9)) - pad, 0)
-    col1 = min(int(np.ceil((east - whole.left) / whole.dx - 1e-9)) + pad, whole.nx)
-    row0 = max(int(np.floor((whole.top - north) / whole.dy + 1e-9)) - pad, 0)
-    row1 = min(int(np.ceil((whole.top - south) / whole.dy - 1e-9)) + pad, whole.ny)
-    if col1 <= col0 or row1 <= row0:
-        w, s, e, n = whole.bounds
-        raise ExtractError(
-            f"{path.name}: the grid ({w:g} to {e:g} E, {s:g} to {n:g} N) does not touch the cities "
-            f"({west:g} to {east:g} E, {south:g} to {north:g} N)"
-        )
-    if (col1 - col0) * (row1 - row0) > _MAX_CELLS:
-        raise ExtractError(
-            f"{path.name}: {(col1 - col0) * (row1 - row0):,} cells over the cities, more than the "
-            f"limit of {_MAX_CELLS:,}; resample it, e.g. gdalwarp -tr 0.00833333 0.00833333 "
-            "-r average in.tif out.tif"
-        )
-    geometry = GridGeometry(
-        whole.left + col0 * whole.dx,
-        whole.top - row0 * whole.dy,
-        whole.dx, whole.dy, col1 - col0, row1 - row0,
-    )  # fmt: skip
-    return geometry, slice(row0, row1), slice(col0, col1)
+    return replace(window, values=cleaned, notes=(*window.notes, note))
 
 
 def _coordinate(data: xr.Dataset, names: tuple[str, ...], unit: str) -> str | None:

@@ -94,7 +94,8 @@ def read_grid(
     window = read_window(path, source.rule, bounds, pad=pad)  # type: ignore[arg-type]
     year = _year(path, kind, source, window)
     _check_substance(path, kind, window)
-    coverage = coverage_of(window.geometry, boundaries, cache_dir)
+    geometry = window.inner_geometry()
+    coverage = coverage_of(geometry, boundaries, cache_dir)
 
     notes = list(window.notes)
     if source.year_when_silent and grid_year(path.name, kind) is None:
@@ -106,7 +107,7 @@ def read_grid(
         notes.append(f"relief window of {cells} by {cells} cells of {window.geometry.dy:g} degrees")
     people = None
     if population is not None:
-        people = population_on(population, window.geometry, bounds)  # type: ignore[arg-type]
+        people = population_on(population, geometry, bounds)  # type: ignore[arg-type]
         notes.append(f"population from {Path(population).name}")
 
     limits = {**MIN_COVERAGE, **(min_coverage or {})}
@@ -123,7 +124,7 @@ def read_grid(
     for statistic in source.statistics:
         if statistic.how == "population_mean" and people is None:
             continue
-        reduced = reduce_to_cities(coverage, fields[statistic.field], people)
+        reduced = reduce_to_cities(coverage, window.without_margin(fields[statistic.field]), people)
         good, bad = _rows(statistic, reduced, boundaries, window, limits[statistic.how], notes)
         observations.append(good.assign(**common))
         rejects.append(bad.assign(**common))

@@ -152,7 +152,7 @@ class TableCells:
                 elif parsed.kind == "noise":
                     status[i], suggestion[i] = 2, parsed.suggestion
         has_year, has_entity = years > 0, self.entity != ""
-        has_meaning = np.array([m is not None for m in meaning])
+        has_meaning = np.array([m is not None for m in meaning], dtype=bool)
         row_of_data = has_year & has_entity
         self.missing += int(((status == 0) & row_of_data).sum())
         # Text in a row without keys is a note or an advert; a number there is not.
