@@ -179,6 +179,7 @@ def _run(
     # The limit is set here for threads (it is global to the process) and in the fit for others.
     with one_thread():
         if runtime.backend == "dask":
+            _require_dask_client()
             # joblib's dask backend returns everything at the end.
             with joblib.parallel_config(backend="dask"):
                 results = joblib.Parallel()(jobs)
@@ -191,6 +192,17 @@ def _run(
             results.append(result)
             progress.step()
     return results
+
+
+def _require_dask_client() -> None:
+    from distributed import default_client
+
+    try:
+        default_client()
+    except ValueError as error:
+        raise ValueError(
+            "backend 'dask' needs an active distributed.Client; start one, or use 'threads'"
+        ) from error
 
 
 def _fit_one(nuisance: Nuisance, fold: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, bool]:

@@ -11,10 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import doubleml
 import numpy as np
 import pandas as pd
-from doubleml.utils import DMLDummyClassifier, DMLDummyRegressor, PSProcessorConfig
 
 from estimation.dml import diagnostics as diag
 from estimation.dml.crossfit import Nuisance, Runtime, crossfit
@@ -176,6 +174,10 @@ def irm(
         Nuisance(treatment, design.d, x, n_codes, by_treatment, classifier=True),
     ]
     g0, g1, m = crossfit(nuisances, folds, seed=seed, runtime=runtime)
+    # doubleml takes seconds to import; nothing above needs it.
+    import doubleml
+    from doubleml.utils import DMLDummyClassifier, DMLDummyRegressor, PSProcessorConfig
+
     data_object = doubleml.DoubleMLData.from_arrays(x=design.x, y=design.y, d=design.d)
     model = doubleml.DoubleMLIRM(
         data_object,
@@ -254,8 +256,12 @@ def _partial_linear(
         return result
     plain = replace(config, learner=learner("linear"), treatment_learner=None, linear_beside=False,
                     sensitivity=False)  # fmt: skip
-    beside = _partial_linear(design, outcome, treatment, instrument, plain, seed, runtime)
-    linear = {"linear_estimate": beside.estimate, "linear_std_error": beside.std_error}
+    linear: dict[str, float | str]
+    try:
+        beside = _partial_linear(design, outcome, treatment, instrument, plain, seed, runtime)
+        linear = {"linear_estimate": beside.estimate, "linear_std_error": beside.std_error}
+    except NoVariation as error:
+        linear = {"linear_beside": str(error)}
     return replace(result, diagnostics={**result.diagnostics, **linear})
 
 

@@ -10,10 +10,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import doubleml
 import numpy as np
 import pandas as pd
-from doubleml.utils import DMLDummyRegressor
 
 from estimation.dml import diagnostics as diag
 from estimation.dml.crossfit import Predictions
@@ -30,6 +28,10 @@ def fit_score(
     config: Configuration,
 ) -> Any:
     """doubleml's model solved on target minus residual as external predictions."""
+    # doubleml takes seconds to import (plotting and tuning libraries); fits do not need it.
+    import doubleml
+    from doubleml.utils import DMLDummyRegressor
+
     options = {"n_folds": config.folds, "draw_sample_splitting": False}
     dummy = DMLDummyRegressor()
     inputs = {"x": design.x, "y": design.y, "d": design.d}

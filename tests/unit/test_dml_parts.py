@@ -1,0 +1,191 @@
+"""Folds, features, the coded forest, inference formulas and progress of double machine learning."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from estimation.dml import folds_from_ratio, learner
+from estimation.dml.design import make_design
+from estimation.dml.folds import Folds, check_treated, draw
+from estimation.dml.forest import CodedForest, distinct_in_rank
+from estimation.dml.inference import clustered_se, median_rule, weak_instrument
+from estimation.dml.learners import build, converged
+from estimation.dml.progress import Progress, duration
+from estimation.panel import NoVariation
+from tests.unit.dml_panels import CONTROLS, ROLES, small_panel
+
+
+@pytest.mark.parametrize(
+    ("ratio", "k"), [("1:4", 5), ("1:2", 3), ("1:7", 8), ("1∶4", None), ("1：4", 5), (5, 5)]
+)
+def test_split_ratio_means_folds(ratio: str | int, k: int | None) -> None:
+    if k is None:
+        with pytest.raises(ValueError, match="expected '1:k'"):
+            folds_from_ratio(ratio)
+    else:
+        assert folds_from_ratio(ratio) == k
+
+
+def test_folds_are_a_partition_and_keep_entities_whole() -> None:
+    entity = np.repeat(np.arange(23), 4)
+    whole = draw(entity, k=5, unit="entity", seed=3, repetition=0)
+    assert all(len(set(whole.fold[entity == e])) == 1 for e in range(23))
+    tested = np.concatenate([test for _, test in whole.pairs()])
+    assert sorted(tested) == list(range(92))
+    assert all(not set(a) & set(b) for a, b in whole.pairs())
+    rows = draw(entity, k=5, unit="row", seed=3, repetition=0)
+    assert np.ptp(np.bincount(rows.fold)) <= 1
+    other = draw(entity, k=5, unit="row", seed=3, repetition=1)
+    assert (rows.fold != other.fold).any()
+
+
+def test_too_few_treated_rows_name_the_fold() -> None:
+    treatment = np.zeros(20)
+    treatment[:3] = 1.0
+    folds = [Folds(np.arange(20) % 4, "row")]
+    with pytest.raises(NoVariation, match=r"fold 1 of 4: the training part has 2 treated"):
+        check_treated(folds, treatment, name="pilot", minimum=3)
+    assert check_treated(folds, treatment, name="pilot", minimum=2) == 1
+
+
+def test_within_features_have_no_city_or_year_mean() -> None:
+    data = small_panel()
+    design = make_design(data, **ROLES, effects="within")
+    for column in (design.y, design.d, *design.x.T):
+        for key in ("city", "year"):
+            means = design.frame.assign(v=column).groupby(key)["v"].mean()
+            assert np.abs(means).max() < 1e-12
+    assert design.features == (*CONTROLS, "x1^2", "x2^2", "x3^2")
+    assert design.n_codes == 0
+
+
+def test_dummies_are_codes_and_squares_of_flags_are_left_out() -> None:
+    data = small_panel().assign(flag=lambda f: (f["x2"] > 0).astype(float))
+    roles = {**ROLES, "controls": ["x1", "flag"]}
+    design = make_design(data, **roles, fixed_effects=["city", "year", "province^year"])
+    assert design.features == ("x1", "flag", "x1^2", "city", "year", "province^year")
+    assert design.n_codes == 3
+    assert len(np.unique(design.x[:, -1])) == 30
+
+
+def test_mundlak_means_are_constant_within_cities() -> None:
+    design = make_design(small_panel(), **ROLES, effects="cre", squares=False)
+    means = design.x[:, 3:6]
+    spread = design.frame.assign(m=means[:, 0]).groupby("city")["m"].std()
+    assert spread.max() < 1e-12
+    one = design.frame["city"] == 100
+    assert means[one.to_numpy(), 0][0] == pytest.approx(design.frame.loc[one, "x1"].mean())
+
+
+def test_winsorising_cuts_controls_and_their_squares() -> None:
+    data = small_panel()
+    design = make_design(data, **ROLES, effects="none", winsor=0.05)
+    x1 = data.sort_values(["city", "year"])["x1"].to_numpy()
+    assert design.x[:, 0].max() == pytest.approx(np.quantile(x1, 0.95))
+    assert design.x[:, 3].max() == pytest.approx(np.quantile(x1**2, 0.95))
+
+
+def test_squares_of_positive_controls_are_the_same_to_a_tree() -> None:
+    rng = np.random.default_rng(0)
+    positive, signed = rng.random(50), rng.normal(size=50)
+    x = np.column_stack([positive, signed, positive**2, signed**2])
+    assert distinct_in_rank(x).tolist() == [0, 1, 3]
+
+
+@pytest.mark.parametrize("engine", ["lightgbm", "sklearn"])
+def test_fully_grown_bootstrap_trees_reproduce_a_step(engine: str) -> None:
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.random(400), rng.integers(0, 3, 400)])
+    y = np.where(x[:, 0] > 0.5, 2.0, 0.0) + (x[:, 1] == 1)
+    forest = CodedForest(30, n_codes=1, engine=engine, random_state=1).fit(x, y)
+    assert np.mean((forest.predict(x) - y) ** 2) < 0.01
+    unseen = forest.predict(np.array([[0.9, 7.0]]))
+    assert 1.5 < unseen[0] < 3.5
+
+
+def test_lightgbm_leaves_are_bootstrap_means() -> None:
+    # One 0/1 column: every tree has two leaves, the means of its bootstrap sample.
+    y = np.concatenate([np.arange(30.0), 100 + np.arange(20.0)])
+    x = (y >= 100).astype(float)[:, None]
+    forest = CodedForest(6, engine="lightgbm", random_state=4).fit(x, y)
+    rng = np.random.default_rng(4)
+    drawn = [rng.integers(0, 50, 50) for _ in range(6)]
+    for side in (0.0, 1.0):
+        expected = np.mean([y[i][x[i, 0] == side].mean() for i in drawn])
+        assert forest.predict(np.array([[side]]))[0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_forest_engine_must_exist() -> None:
+    with pytest.raises(ValueError, match="expected one of auto, lightgbm, sklearn"):
+        CodedForest(engine="cuda").fit(np.ones((4, 1)), np.arange(4.0))
+
+
+def test_unknown_learner_or_parameter_lists_what_exists() -> None:
+    with pytest.raises(ValueError, match="known: boosting, forest, lasso"):
+        learner("svm")
+    with pytest.raises(ValueError, match=r"no hyper-parameter \['depth'\]"):
+        learner("forest", depth=3)
+
+
+def test_a_learner_that_stops_at_its_limit_is_noticed() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(200, 5)), rng.normal(size=200)
+    short = build(learner("neural_net", max_iter=1), n_codes=0, seed=1).fit(x, y)
+    assert not converged(short)
+    long = build(learner("neural_net", max_iter=400), n_codes=0, seed=1).fit(x, y)
+    assert converged(long)
+    assert converged(build(learner("boosting"), n_codes=0, seed=1).fit(x, y))
+
+
+def test_clustered_error_by_hand() -> None:
+    effect = np.array([0.1, 0.2, -0.1, -0.2, 0.3, -0.3])
+    cluster = np.array([0, 0, 1, 1, 2, 2])
+    expected = np.sqrt(3 / 2 * (0.3**2 + 0.3**2 + 0.0))
+    assert clustered_se(effect, cluster) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="two clusters"):
+        clustered_se(effect, np.zeros(6, dtype=int))
+
+
+def test_median_rule() -> None:
+    assert median_rule(np.array([0.4]), np.array([0.1])) == (0.4, pytest.approx(0.1))
+    centre, error = median_rule(np.array([0.1, 0.5, 0.3]), np.array([0.1, 0.1, 0.1]))
+    assert centre == 0.3
+    assert error == pytest.approx(0.1)
+
+
+def _moments(strength: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    v, e = rng.normal(size=500), rng.normal(size=500)
+    w = strength * v + e
+    return 0.7 * w + e + rng.normal(size=500), w, v
+
+
+def test_anderson_rubin_set_is_where_the_test_does_not_reject() -> None:
+    u, w, v = _moments(0.5, 1)
+    found = weak_instrument(u, w, v, cluster=None)
+    assert found.ar_kind == "interval"
+    for end in (found.ar_low, found.ar_high):
+        moment = v * (u - end * w)
+        statistic = moment.sum() ** 2 / np.sum(moment**2)
+        assert statistic == pytest.approx(stats.chi2.ppf(0.95, 1), rel=1e-6)
+    first = v * (w - found.first_stage * v)
+    robust = found.first_stage**2 * np.sum(v * v) ** 2 / np.sum(first**2)
+    assert found.effective_f == pytest.approx(robust)
+
+
+def test_anderson_rubin_set_of_an_irrelevant_instrument_has_no_end() -> None:
+    kinds = {weak_instrument(*_moments(0.0, s), cluster=None).ar_kind for s in range(20)}
+    assert kinds <= {"all", "outside", "interval", "empty"}
+    assert "all" in kinds or "outside" in kinds
+
+
+def test_progress_says_how_much_is_left() -> None:
+    said: list[str] = []
+    progress = Progress(4, said.append, every=0.0)
+    for _ in range(4):
+        progress.step()
+    assert said[0].startswith("double machine learning: 1 of 4 fits, about")
+    assert "left" not in said[-1]
+    assert [duration(s) for s in (12.2, 200, 3900)] == ["12 s", "3 min 20 s", "1 h 5 min"]
