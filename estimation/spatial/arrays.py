@@ -116,20 +116,56 @@ def _row(frame: pd.DataFrame, chosen: pd.Series) -> dict[str, Any]:
     return {str(c): frame[c].iloc[position] for c in frame.columns}
 
 
+@dataclass(frozen=True)
+class Balanced:
+    """The balanced part of a panel, and the units and periods left out of it (both sorted)."""
+
+    frame: pd.DataFrame
+    units_left_out: tuple[Hashable, ...]
+    periods_left_out: tuple[Hashable, ...]
+
+
 def keep_balanced(
-    data: pd.DataFrame, columns: Sequence[str], *, entity: str, time: str
-) -> tuple[pd.DataFrame, list[Hashable]]:
-    """Only units observed completely in every period, and the list of units left out."""
+    data: pd.DataFrame,
+    columns: Sequence[str],
+    *,
+    entity: str,
+    time: str,
+    min_coverage: float = 0.5,
+) -> Balanced:
+    """Only units observed completely in every period kept.
+
+    A period in which less than ``min_coverage`` of the units are complete goes first: one thin year
+    would otherwise cost most units.
+
+    Raises
+    ------
+    MissingData
+        A column is absent or empty.
+    UnbalancedPanel
+        No unit is complete in every period that is left.
+    """
     require(data, [entity, time, *columns], "balancing a panel")
-    complete = data.dropna(subset=list(columns))
-    periods = complete[time].nunique()
-    counts = complete.groupby(entity, sort=True)[time].nunique()
-    kept = counts.index[counts == periods]
-    left_out = sorted(set(data[entity].unique()) - set(kept))
-    if len(kept) == 0:
-        raise UnbalancedPanel(f"no unit is observed in all {periods} periods of {time}")
+    complete = data.dropna(subset=[entity, time, *columns])
+    units = data[entity].nunique()
+    per_period = complete.groupby(time)[entity].nunique()
+    periods = set(per_period.index[per_period >= min_coverage * units])
+    thin = sorted(set(data[time].dropna().unique()) - periods)
+    complete = complete[complete[time].isin(periods)]
+    counts = complete.groupby(entity)[time].nunique()
+    kept = counts.index[counts == len(periods)]
+    if len(kept) == 0 or not periods:
+        best = per_period.sort_values(ascending=False).head(3)
+        raise UnbalancedPanel(
+            f"no unit is complete in {list(columns)} in every period of {time}; most complete: "
+            + ", ".join(f"{when} ({n} of {units} units)" for when, n in best.items())
+        )
     out = complete[complete[entity].isin(kept)]
-    return out.sort_values([entity, time], kind="mergesort").reset_index(drop=True), left_out
+    return Balanced(
+        out.sort_values([entity, time], kind="mergesort").reset_index(drop=True),
+        tuple(sorted(set(data[entity].unique()) - set(kept))),
+        tuple(thin),
+    )
 
 
 def spatial_arrays(

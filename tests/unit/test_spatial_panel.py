@@ -416,9 +416,19 @@ def test_panels_that_do_not_fit_are_refused():
         )
     with pytest.raises(ValueError, match="twice is a linear combination"):
         spatial_panel(frame.assign(twice=2 * frame["x1"]), **{**fit, "controls": ["x1", "twice"]})
-    kept, gone = keep_balanced(hole, ["y", "x1"], entity="unit", time="year")
-    assert gone == [5]
-    assert len(kept) == (N - 1) * T
+    part = keep_balanced(hole, ["y", "x1"], entity="unit", time="year")
+    assert part.units_left_out == (5,)
+    assert part.periods_left_out == ()
+    assert len(part.frame) == (N - 1) * T
+    thin = frame.copy()
+    thin.loc[(thin["unit"] > 3) & (thin["year"] == 2001), "y"] = np.nan
+    part = keep_balanced(thin, ["y", "x1"], entity="unit", time="year")
+    assert part.units_left_out == ()
+    assert part.periods_left_out == (2001,)
+    with pytest.raises(UnbalancedPanel, match="no unit is complete"):
+        keep_balanced(
+            frame[frame["unit"] % T != frame["year"] - 2000], ["y"], entity="unit", time="year"
+        )
 
 
 def test_options_that_do_not_fit_are_refused():

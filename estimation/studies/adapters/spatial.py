@@ -7,7 +7,7 @@ option ``weights``; contiguity needs links, which the run context carries in its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,9 +57,18 @@ def _prepared(
     columns = [model.outcome, *model.treatment, *model.controls]
     if options.get("balance", "drop") == "error":
         return data, {}
-    kept, gone = keep_balanced(data, columns, entity=model.entity, time=model.time)
-    shown = ", ".join(str(g) for g in gone[:20]) + (" ..." if len(gone) > 20 else "")
-    return kept, {"units_left_out_for_gaps": len(gone), "units_left_out": shown or None}
+    part = keep_balanced(data, columns, entity=model.entity, time=model.time)
+    return part.frame, {
+        "units_left_out_for_gaps": len(part.units_left_out),
+        "units_left_out": _listed(part.units_left_out),
+        "periods_left_out_for_gaps": len(part.periods_left_out),
+        "periods_left_out": _listed(part.periods_left_out),
+    }
+
+
+def _listed(items: Sequence[Any], count: int = 20) -> str | None:
+    shown = ", ".join(str(i) for i in items[:count])
+    return (shown + (" ..." if len(items) > count else "")) or None
 
 
 def _from_fit(
