@@ -118,7 +118,7 @@ def _summary(settings: Settings) -> None:
         counts = status.value_counts()
         _say(
             f"\n{counts.get('ok', 0)} columns estimated, {counts.get('data_missing', 0)} without "
-            f"data, {counts.get('failed', 0)} refused"
+            f"data, {counts.get('failed', 0)} refused, {counts.get('not_run', 0)} left to FULL=1"
         )
     _say(f"\nPanel:   {settings.published}/panel.duckdb  (also parquet/ and csv/)")
     _say(f"Report:  {settings.results}/report/index.html")
@@ -134,9 +134,7 @@ def _headline(estimates: object) -> object:
     wanted = {
         (study.study, exhibit.id, column.id): study.model(exhibit, column).treatment
         for study in spec.shipped().values()
-        for exhibit in study.exhibits
-        if exhibit.spine
-        for column in exhibit.columns
+        for exhibit, column in study.spine_columns()
     }
     keep = [
         term in wanted.get((study, exhibit, column), ())

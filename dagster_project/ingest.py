@@ -7,6 +7,7 @@ Belongs here: the incremental walk shared by all source assets. Does not belong 
 from __future__ import annotations
 
 import shutil
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from dagster_project.extract.schema import ExtractError, ExtractResult
 from dagster_project.lake import Lake, code_version, partition_fingerprint
 from dagster_project.settings import Settings
 
+_SECONDS_BETWEEN_LINES = 3.0
 GRID_SOURCES = ("edgar_co2", "pm25", "nightlights", "elevation")
 
 
@@ -135,6 +137,7 @@ def ingest(
     """
     lake = Lake(settings.lake)
     report = IngestReport(source)
+    said = time.monotonic()
     partitions: dict[str, list[LandingFile]] = defaultdict(list)
     for file in files:
         if file.source == source:
@@ -165,10 +168,13 @@ def ingest(
         report.read.append(partition)
         report.observations += len(result.observations)
         report.rejects += len(result.rejects)
-        log(
-            f"{source} {partition} ({number} of {len(partitions)}): "
-            f"{len(result.observations):,} observations, {len(result.rejects):,} rejects"
-        )
+        # Progress, but no line per file where files take a tenth of a second.
+        if time.monotonic() - said > _SECONDS_BETWEEN_LINES or number == len(partitions):
+            said = time.monotonic()
+            log(
+                f"{source} {partition} ({number} of {len(partitions)}): {report.observations:,} "
+                f"observations so far, {report.rejects:,} rejects"
+            )
     return report
 
 

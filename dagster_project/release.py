@@ -90,7 +90,7 @@ ESTIMATE_DOCS = (
             "published_stars": "Published significance stars (3 = 1%, 2 = 5%, 1 = 10%)",
             "published_n_obs": "Published number of observations",
             "published_r2": "Published R2",
-            "status": "ok, data_missing (a variable was not brought) or failed (see message)",
+            "status": "ok, data_missing (a variable was not brought), failed or not_run",
             "message": "Why there is no estimate",
             "seed": "Seed of everything random",
             "spec_hash": "Hash of the specification",

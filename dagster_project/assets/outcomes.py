@@ -53,9 +53,7 @@ def reduction_synergy(inputs: pd.DataFrame) -> pd.DataFrame:
     weights = indices.entropy_weights(sample, systems, negative=less_is_better)
     result = sample[["city_code", "year"]].copy()
     result["srpce"] = coupled["coordination"]
-    result["srpce_entropy"] = indices.weighted_index(
-        sample, systems, negative=less_is_better, weights=weights
-    )
+    result["srpce_entropy"] = indices.weighted_index(sample, weights, negative=less_is_better)
     return result
 
 

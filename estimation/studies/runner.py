@@ -51,6 +51,7 @@ ESTIMATE_COLUMNS = [
 ]
 DIAGNOSTIC_COLUMNS = ["study", "exhibit", "column_id", "name", "value", "text", "published"]
 
+_NOT_RUN = "takes long, so it is estimated in full runs only (make run FULL=1)"
 # Options that name columns of the sample: they have to be there before a column is estimated.
 _COLUMN_OPTIONS = ("mediator", "moderator", "instrument", "instruments", "split_by", "covariates")
 
@@ -93,20 +94,28 @@ def run_study(
     -------
     StudyRun
         A column that cannot be estimated is a row with ``status`` ``data_missing`` (the sample
-        lacks a variable) or ``failed`` (the estimator refused), and ``message`` says why.
+        lacks a variable), ``failed`` (the estimator refused) or ``not_run`` (left to a full run),
+        and ``message`` says why.
     """
     estimates: list[pd.DataFrame] = []
     diagnostics: list[dict[str, Any]] = []
     tables: dict[tuple[str, str, str], pd.DataFrame] = {}
     figures: dict[tuple[str, str, str], Figure] = {}
     chosen = [(e, c) for e in study.exhibits for c in e.columns if choose(e, c)]
+    left_out: set[tuple[str, str]] = set()
+    if study.ordinary_run == "spine" and not context.full:
+        spine = {(e.id, c.id) for e, c in study.spine_columns()}
+        left_out = {(e.id, c.id) for e, c in chosen} - spine
     for done, (exhibit, column) in enumerate(chosen, start=1):
         model = study.model(exhibit, column)
-        context.progress(
-            f"study {study.study}: {exhibit.id} ({column.id}), {done} of {len(chosen)}"
-        )
         started = clock.perf_counter()
-        result, status, message, dropped = _estimate(study, data, model, context)
+        if (exhibit.id, column.id) in left_out:
+            result, status, message, dropped = None, "not_run", _NOT_RUN, 0
+        else:
+            context.progress(
+                f"study {study.study}: {exhibit.id} ({column.id}), {done} of {len(chosen)}"
+            )
+            result, status, message, dropped = _estimate(study, data, model, context)
         seconds = clock.perf_counter() - started
         frame = _rows(study, exhibit, column, model, result, status, message)
         frame["seed"] = context.seed

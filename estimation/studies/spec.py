@@ -81,6 +81,8 @@ class Column(_Strict):
 
     id: str
     label: str | None = None
+    # The baseline that a study is known for; a study's first run covers at least these.
+    spine: bool = False
     model: dict[str, Any] = Field(default_factory=dict)
     published: Published = Published()
     note: str | None = None
@@ -106,8 +108,21 @@ class Study(_Strict):
     citation: str
     sample: str
     note: str | None = None
+    # What a run of ordinary size covers: everything, or only the columns marked `spine`, where the
+    # rest takes minutes and is left to a full run.
+    ordinary_run: Literal["all", "spine"] = "all"
     baseline: dict[str, Any]
     exhibits: tuple[Exhibit, ...]
+
+    def spine_columns(self) -> list[tuple[Exhibit, Column]]:
+        """The marked columns; where an exhibit is marked and none of its columns, all of these."""
+        found = []
+        for exhibit in self.exhibits:
+            marked = [c for c in exhibit.columns if c.spine]
+            if not marked and exhibit.spine:
+                marked = list(exhibit.columns)
+            found += [(exhibit, c) for c in marked]
+        return found
 
     def model(self, exhibit: Exhibit, column: Column) -> ModelSpec:
         """Baseline, then exhibit, then column; mappings under ``options`` are merged by key.
