@@ -30,6 +30,6 @@ select
     *,
     row_number() over (
         partition by level, unit_code, data_year, indicator, scope, item
-        order by preference_rank, release desc, file, sheet, row_no, col_no
+        order by preference_rank asc, release desc, file asc, sheet asc, row_no asc, col_no asc
     ) as candidate_no
 from ranked

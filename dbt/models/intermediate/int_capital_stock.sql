@@ -88,7 +88,12 @@ accumulated as (
         rates.depreciation,
         rates.base_ratio,
         sum(
-            case when numbered.age > 0 then numbered.real_investment * pow(1 - rates.depreciation, -numbered.age) else 0 end
+            case
+                when
+                    numbered.age > 0
+                    then numbered.real_investment * pow(1 - rates.depreciation, -numbered.age)
+                else 0
+            end
         ) over (
             partition by numbered.city_code
             order by numbered.year

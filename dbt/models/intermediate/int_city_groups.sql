@@ -6,7 +6,7 @@ with attributes as (
         max(case when attribute = 'key_env_city' then 1 end) as key_env_city,
         max(case when attribute = 'two_control_zone' then 1 end) as two_control_zone,
         max(case when attribute = 'resource_based' then attribute_value end) as resource_class,
-        max(case when attribute = 'treaty_port' then cast(attribute_value = 'true' as integer) end)
+        max(case when attribute = 'concession_port' then cast(attribute_value as integer) end)
             as concession_port,
         max(case when attribute = 'rail1933' then cast(attribute_value as integer) end) as rail1933,
         max(case when attribute = 'city_tier' then cast(attribute_value as double) end) as city_tier

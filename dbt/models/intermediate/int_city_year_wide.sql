@@ -6,7 +6,13 @@
 {% for column in districts_indicators() %}{% do names.append(column ~ '_districts') %}{% endfor %}
 with series as (
 
-    select city_code, year, column_name, value, is_filled from {{ ref('int_panel_series') }}
+    select
+        city_code,
+        year,
+        column_name,
+        value,
+        is_filled
+    from {{ ref('int_panel_series') }}
 
 ),
 
@@ -24,15 +30,13 @@ select
     city_years.city_code,
     city_years.year,
     city_years.province_code,
-    city_years.is_panel_row,
     {%- for name in names %}
     pivoted.{{ name }}_value as {{ name }},
-    pivoted.{{ name }}_filled,
     {%- endfor %}
-    {%- for name in province_indicators() %}
-    provinces.{{ name }},
-    provinces.{{ name }}_filled{{ "," if not loop.last }}
-    {%- endfor %}
+    {{ column_list('pivoted', names, '_filled') }},
+    {{ column_list('provinces', province_indicators()) }},
+    {{ column_list('provinces', province_indicators(), '_filled') }},
+    city_years.is_panel_row
 from {{ ref('int_city_years') }} as city_years
 left join pivoted
     on city_years.city_code = pivoted.city_code and city_years.year = pivoted.year

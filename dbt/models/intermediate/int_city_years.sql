@@ -8,7 +8,14 @@ with span as (
         {{ var('first_year') }} as first_year,
         greatest(
             {{ var('last_year_floor') }},
-            coalesce((select max(data_year) from {{ ref('int_preferred') }} where level = 'city' and indicator = 'grp'), 0)
+            coalesce(
+                (
+                    select max(data_year)
+                    from {{ ref('int_preferred') }}
+                    where level = 'city' and indicator = 'grp'
+                ),
+                0
+            )
         ) as last_year
 
 )

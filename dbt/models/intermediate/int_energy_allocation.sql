@@ -6,7 +6,8 @@ select
     light.year,
     light.energy_province * light.night_light
     / nullif(
-        {{ stable_sum('light.night_light', 'light.city_code') }} over (partition by light.province_code, light.year),
+        {{ stable_sum('light.night_light', 'light.city_code') }}
+            over (partition by light.province_code, light.year),
         0
     ) as energy
 from {{ ref('int_city_year_wide') }} as light

@@ -3,7 +3,12 @@
 -- years of validity. A name that still means two cities is not resolved: never a guess.
 with printed as (
 
-    select distinct entity_printed, entity_code, province_printed, section, data_year
+    select distinct
+        entity_printed,
+        entity_code,
+        province_printed,
+        section,
+        data_year
     from {{ ref('stg_observations') }}
 
 ),
@@ -21,14 +26,20 @@ keyed as (
 
 provinces as (
 
-    select distinct province_code, province_key from {{ ref('stg_cities') }}
+    select distinct
+        province_code,
+        province_key
+    from {{ ref('stg_cities') }}
 
 ),
 
 -- Codes a unit carries or carried (former codes of prefectures that became cities) mean the same unit.
 codes as (
 
-    select code_printed as code, city_code from {{ ref('city_codes') }}
+    select
+        code_printed as code,
+        city_code
+    from {{ ref('city_codes') }}
 
 ),
 
@@ -63,7 +74,7 @@ candidates as (
     inner join {{ ref('city_names') }} as names
         on
             by_code.name_key = names.name_key
-            and (provinces.province_code is null or names.province_code = provinces.province_code)
+            and (provinces.province_code is null or provinces.province_code = names.province_code)
     where by_code.city_by_code is null
 
 ),

@@ -3,7 +3,12 @@
 -- without a unit means a file that prints none: its magnitude is known and stated in the registry.
 with printed as (
 
-    select distinct source, indicator_key, unit_key, scope, data_year
+    select distinct
+        source,
+        indicator_key,
+        unit_key,
+        scope,
+        data_year
     from {{ ref('stg_observations') }}
 
 ),
@@ -41,7 +46,7 @@ matched as (
         partition by
             printed.source, printed.indicator_key, printed.unit_key, printed.scope, printed.data_year
         order by
-            has_unit desc, spellings.source desc, spellings.scope desc, spellings.indicator
+            has_unit desc, spellings.source desc, spellings.scope desc, spellings.indicator asc
     ) = 1
 
 )

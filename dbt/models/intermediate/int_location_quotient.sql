@@ -6,11 +6,11 @@ with national as (
         year,
         {{ stable_sum('employees_ict', 'city_code') }} filter (where employees_unit > 0) as ict,
         {{ stable_sum('employees_unit', 'city_code') }}
-            filter (where employees_ict is not null) as total_beside_ict,
+        filter (where employees_ict is not null) as total_beside_ict,
         {{ stable_sum('employees_producer_services', 'city_code') }}
-            filter (where employees_unit > 0) as services,
+        filter (where employees_unit > 0) as services,
         {{ stable_sum('employees_unit', 'city_code') }}
-            filter (where employees_producer_services is not null) as total_beside_services
+        filter (where employees_producer_services is not null) as total_beside_services
     from {{ ref('int_employment') }}
     where is_panel_row
     group by year

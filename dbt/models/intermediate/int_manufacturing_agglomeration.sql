@@ -50,7 +50,11 @@ science as (
         year,
         {{ ratio('expenditure_science', 'fiscal_expenditure') }} as city_share,
         ({{ stable_sum('expenditure_science', 'city_code') }} over by_province)
-        / nullif({{ stable_sum('case when expenditure_science is not null then fiscal_expenditure end', 'city_code') }} over by_province, 0)
+        / nullif(
+            {{ stable_sum('case when expenditure_science is not null then fiscal_expenditure end', 'city_code') }}
+                over by_province,
+            0
+        )
             as province_share
     from {{ ref('int_city_year_wide') }}
     where is_panel_row

@@ -34,22 +34,46 @@ constant as (
 
 )
 
-select city_code, year, indicator as column_name, scope, value, is_filled
+select
+    city_code,
+    year,
+    indicator as column_name,
+    scope,
+    value,
+    is_filled
 from series
 where
     scope = 'city'
     and indicator not in ({{ "'" ~ (urban_indicators() + constant_indicators()) | join("', '") ~ "'" }})
 union all
-select city_code, year, indicator, scope, value, is_filled
+select
+    city_code,
+    year,
+    indicator as column_name,
+    scope,
+    value,
+    is_filled
 from urban
 union all
-select city_code, year, indicator || '_districts', scope, value, is_filled
+select
+    city_code,
+    year,
+    indicator || '_districts' as column_name,
+    scope,
+    value,
+    is_filled
 from series
 where
     scope = 'districts'
     and indicator in ({{ "'" ~ districts_indicators() | join("', '") ~ "'" }})
 union all
-select city_years.city_code, city_years.year, constant.indicator, 'city', constant.value, 0
+select
+    city_years.city_code,
+    city_years.year,
+    constant.indicator as column_name,
+    'city' as scope,
+    constant.value,
+    0 as is_filled
 from constant
 inner join {{ ref('int_city_years') }} as city_years
     on constant.city_code = city_years.city_code

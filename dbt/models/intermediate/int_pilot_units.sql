@@ -1,66 +1,38 @@
 -- Every listed unit of every programme under every reading, with the year it would take effect and
 -- whether it flags its city. A district, county, county-level city or town never does.
+{#- roster, programme, reading, what makes the row flag its city, year of adoption -#}
+{% set readings = [
+    ('stg_roster_big_data', 'bigdata', 'narrow', 'in_narrow', 'year_effective'),
+    ('stg_roster_big_data', 'bigdata', 'wide', 'in_wide', 'year_effective'),
+    ('stg_roster_innovative', 'innovative', 'whole_city', 'whole_city', 'year_effective'),
+    ('stg_roster_smart_city', 'smart_city', 'announcement', 'whole_city', 'year_announced'),
+    ('stg_roster_smart_city', 'smart_city', 'batch', 'whole_city', 'year_batch'),
+    ('stg_roster_low_carbon', 'low_carbon', 'incl_province', 'greatest(whole_city, province_member)', 'year_effective'),
+    ('stg_roster_low_carbon', 'low_carbon', 'individual', 'whole_city * listed_individually', 'year_effective'),
+    ('stg_roster_broadband', 'broadband', 'whole_city', 'whole_city', 'year_effective'),
+    ('stg_roster_carbon_ets', 'carbon_ets', 'trading_year', 'in_pilot7', 'year_trading'),
+    ('stg_roster_carbon_ets', 'carbon_ets', 'incl_fujian', '1', 'year_trading'),
+    ('stg_roster_carbon_ets', 'carbon_ets', 'announcement', 'in_pilot7', 'year_announced'),
+    ('stg_roster_civilized', 'civilized_city', 'first_award', 'cast(whole_city = 1 and year_effective is not null as integer)', 'year_effective'),
+] %}
 with listed as (
 
-    select
-        city_code, 'bigdata' as programme, 'narrow' as reading, listed_unit, listed_level,
-        in_narrow as flags_city, year_effective as adoption_year, batch, announced, confidence, note
-    from {{ ref('stg_roster_big_data') }}
-    union all
-    select
-        city_code, 'bigdata', 'wide', listed_unit, listed_level,
-        in_wide, year_effective, batch, announced, confidence, note
-    from {{ ref('stg_roster_big_data') }}
-    union all
-    select
-        city_code, 'innovative', 'whole_city', listed_unit, listed_level,
-        whole_city, year_effective, batch, announced, confidence, note
-    from {{ ref('stg_roster_innovative') }}
-    union all
-    select
-        city_code, 'smart_city', 'announcement', listed_unit, listed_level,
-        whole_city, year_announced, batch, announced, confidence, note
-    from {{ ref('stg_roster_smart_city') }}
-    union all
-    select
-        city_code, 'smart_city', 'batch', listed_unit, listed_level,
-        whole_city, year_batch, batch, announced, confidence, note
-    from {{ ref('stg_roster_smart_city') }}
-    union all
-    select
-        city_code, 'low_carbon', 'incl_province', listed_unit, listed_level,
-        greatest(whole_city, province_member), year_effective, batch, announced, confidence, note
-    from {{ ref('stg_roster_low_carbon') }}
-    union all
-    select
-        city_code, 'low_carbon', 'individual', listed_unit, listed_level,
-        whole_city * listed_individually, year_effective, batch, announced, confidence, note
-    from {{ ref('stg_roster_low_carbon') }}
-    union all
-    select
-        city_code, 'broadband', 'whole_city', listed_unit, listed_level,
-        whole_city, year_effective, batch, announced, confidence, note
-    from {{ ref('stg_roster_broadband') }}
-    union all
-    select
-        city_code, 'carbon_ets', 'trading_year', listed_unit, listed_level,
-        in_pilot7, year_trading, batch, announced, confidence, note
-    from {{ ref('stg_roster_carbon_ets') }}
-    union all
-    select
-        city_code, 'carbon_ets', 'incl_fujian', listed_unit, listed_level,
-        1, year_trading, batch, announced, confidence, note
-    from {{ ref('stg_roster_carbon_ets') }}
-    union all
-    select
-        city_code, 'carbon_ets', 'announcement', listed_unit, listed_level,
-        in_pilot7, year_announced, batch, announced, confidence, note
-    from {{ ref('stg_roster_carbon_ets') }}
-    union all
-    select
-        city_code, 'civilized_city', 'first_award', listed_unit, listed_level,
-        cast(whole_city = 1 and year_effective is not null as integer), year_effective, batch, announced, confidence, note
-    from {{ ref('stg_roster_civilized') }}
+    {% for roster, programme, reading, flag, adoption_year in readings %}
+        select
+            city_code,
+            '{{ programme }}' as programme,
+            '{{ reading }}' as reading,
+            listed_unit,
+            listed_level,
+            {{ flag }} as flags_city,
+            {{ adoption_year }} as adoption_year,
+            batch,
+            announced,
+            confidence,
+            note
+        from {{ ref(roster) }}
+                {% if not loop.last %}union all{% endif %}
+    {% endfor %}
 
 )
 

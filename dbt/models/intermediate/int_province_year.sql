@@ -1,11 +1,11 @@
 -- Province series, one row per province and year.
 select
     unit_code as province_code,
-    year,
     {%- for indicator in province_indicators() %}
     max(value) filter (where indicator = '{{ indicator }}') as {{ indicator }},
-    max(is_filled) filter (where indicator = '{{ indicator }}') as {{ indicator }}_filled{{ "," if not loop.last }}
+    max(is_filled) filter (where indicator = '{{ indicator }}') as {{ indicator }}_filled,
     {%- endfor %}
+    year
 from {{ ref('int_filled') }}
 where level = 'province' and item = ''
 group by unit_code, year

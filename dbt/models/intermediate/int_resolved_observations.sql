@@ -11,7 +11,9 @@ select
     end as scope,
     -- Industries of a province table are items of one indicator; everything else has none.
     case
-        when indicators.indicator = 'employment_industry_province' then {{ name_key('observations.indicator_printed') }}
+        when
+            indicators.indicator = 'employment_industry_province'
+            then {{ name_key('observations.indicator_printed') }}
         else ''
     end as item,
     observations.value * indicators.conversion as value,

@@ -10,9 +10,7 @@ select
     {%- for programme in programmes %}
     {{ absorbing_flag('years.' ~ programme ~ '_year', 'city_years.year') }} as {{ programme }},
     {%- endfor %}
-    {%- for programme in programmes %}
-    years.{{ programme }}_year{{ "," if not loop.last }}
-    {%- endfor %}
+    {{ column_list('years', programmes, '_year') }}
 from {{ ref('int_city_years') }} as city_years
 inner join {{ ref('int_treatment_years') }} as years
     on city_years.city_code = years.city_code

@@ -18,12 +18,12 @@
     ('civilized_city', 'civilized_city', 'first_award'),
 ] %}
 select
-    cities.city_code,
     {%- for name, programme, reading in columns %}
     max(treatments.adoption_year) filter (
         where treatments.programme = '{{ programme }}' and treatments.reading = '{{ reading }}'
-    ) as {{ name }}_year{{ "," if not loop.last }}
+    ) as {{ name }}_year,
     {%- endfor %}
+    cities.city_code
 from {{ ref('stg_cities') }} as cities
 left join {{ ref('int_treatments') }} as treatments
     on cities.city_code = treatments.city_code

@@ -10,15 +10,9 @@ select
     cities.province_code,
     cities.province_zh as province_name,
     vars.year,
-    {%- for column in city_indicators() + urban_indicators() %}
-    wide.{{ column }},
-    {%- endfor %}
-    {%- for column in districts_indicators() %}
-    wide.{{ column }}_districts,
-    {%- endfor %}
-    {%- for column in province_indicators() %}
-    wide.{{ column }},
-    {%- endfor %}
+    {{ column_list('wide', city_indicators() + urban_indicators()) }},
+    {{ column_list('wide', districts_indicators(), '_districts') }},
+    {{ column_list('wide', province_indicators()) }},
     vars.population,
     vars.population_basis,
     vars.population_density,
@@ -63,12 +57,8 @@ select
     vars.carbon_t,
     vars.carbon_intensity,
     vars.key_enterprise_share,
-    {%- for programme in programmes %}
-    flags.{{ programme }},
-    {%- endfor %}
-    {%- for programme in programmes %}
-    flags.{{ programme }}_year{{ "," if not loop.last }}
-    {%- endfor %}
+    {{ column_list('flags', programmes) }},
+    {{ column_list('flags', programmes, '_year') }}
 {{ sample_from() }}
 where vars.is_panel_row
 order by vars.city_code, vars.year

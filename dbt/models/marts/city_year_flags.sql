@@ -3,15 +3,9 @@
 select
     wide.city_code,
     wide.year,
-    {%- for column in city_indicators() + urban_indicators() %}
-    wide.{{ column }}_filled,
-    {%- endfor %}
-    {%- for column in districts_indicators() %}
-    wide.{{ column }}_districts_filled,
-    {%- endfor %}
-    {%- for column in province_indicators() %}
-    wide.{{ column }}_filled{{ "," if not loop.last }}
-    {%- endfor %}
+    {{ column_list('wide', city_indicators() + urban_indicators(), '_filled') }},
+    {{ column_list('wide', districts_indicators(), '_districts_filled') }},
+    {{ column_list('wide', province_indicators(), '_filled') }}
 from {{ ref('int_city_year_wide') }} as wide
 where wide.is_panel_row
 order by wide.city_code, wide.year

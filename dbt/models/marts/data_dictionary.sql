@@ -11,7 +11,10 @@ with declared as (
 -- one row per city, year and canonical column that was interpolated
 filled as (
 
-    select city_code, year, replace(column_name, '_filled', '') as input_column
+    select
+        city_code,
+        year,
+        replace(column_name, '_filled', '') as input_column
     from (
         unpivot {{ ref('city_year_flags') }}
         on columns(* exclude (city_code, year))
@@ -24,19 +27,30 @@ filled as (
 coverage as (
 
     {% for table in tables %}
-    select
-        '{{ table }}' as table_name,
-        values_.column_name,
-        values_.city_code,
-        values_.year
-    from (
-        unpivot (select city_code, year, columns(* exclude (city_code, year))::varchar from {{ ref(table) }})
-        on columns(* exclude (city_code, year))
-        into name column_name value printed
-    ) as values_
-    union all
-    select '{{ table }}', unnest(['city_code', 'year']), city_code, year from {{ ref(table) }}
-    {{ "union all" if not loop.last }}
+        select
+            '{{ table }}' as table_name,
+            values_.column_name,
+            values_.city_code,
+            values_.year
+        from (
+            unpivot (
+                select
+                    city_code,
+                    year,
+                    cast(columns(* exclude (city_code, year)) as varchar)
+                from {{ ref(table) }}
+            )
+            on columns(* exclude (city_code, year))
+            into name column_name value printed
+        ) as values_
+        union all
+        select
+            '{{ table }}' as table_name,
+            unnest(['city_code', 'year']) as column_name,
+            city_code,
+            year
+        from {{ ref(table) }}
+                {% if not loop.last %}union all{% endif %}
     {% endfor %}
 
 ),
@@ -61,7 +75,11 @@ touched as (
 
 touched_by_city as (
 
-    select table_name, column_name, city_code, count(*) as n
+    select
+        table_name,
+        column_name,
+        city_code,
+        count(*) as n
     from touched
     group by table_name, column_name, city_code
 
@@ -69,7 +87,11 @@ touched_by_city as (
 
 fills as (
 
-    select table_name, column_name, sum(n) as n_filled, max(n) as max_filled_in_a_city
+    select
+        table_name,
+        column_name,
+        sum(n) as n_filled,
+        max(n) as max_filled_in_a_city
     from touched_by_city
     group by table_name, column_name
 
@@ -91,8 +113,11 @@ counts as (
 sizes as (
 
     {% for table in tables %}
-    select '{{ table }}' as table_name, count(*) as n_rows from {{ ref(table) }}
-    {{ "union all" if not loop.last }}
+        select
+            '{{ table }}' as table_name,
+            count(*) as n_rows
+        from {{ ref(table) }}
+                {% if not loop.last %}union all{% endif %}
     {% endfor %}
 
 ),
@@ -105,7 +130,10 @@ origins as (
         string_agg(distinct preferred.source, ', ' order by preferred.source) as sources
     from {{ ref('lineage') }} as lineage
     inner join (
-        select distinct indicator, source from {{ ref('int_preferred') }}
+        select distinct
+            indicator,
+            source
+        from {{ ref('int_preferred') }}
     ) as preferred
         on lineage.input_column = preferred.indicator
     group by lineage.table_name, lineage.column_name

@@ -7,24 +7,24 @@
 with long as (
 
     {% for sample in samples %}
-    select
-        '{{ sample }}' as sample,
-        unpivoted.column_name,
-        unpivoted.city_code,
-        unpivoted.year,
-        unpivoted.value
-    from (
-        unpivot (
-            select
-                city_code,
-                year,
-                columns(lambda c: not list_contains({{ text_columns }}, c))::double
-            from {{ ref(sample) }}
-        )
-        on columns(* exclude (city_code, year))
-        into name column_name value value
-    ) as unpivoted
-    {{ "union all" if not loop.last }}
+        select
+            '{{ sample }}' as sample,
+            unpivoted.column_name,
+            unpivoted.city_code,
+            unpivoted.year,
+            unpivoted.value
+        from (
+            unpivot (
+                select
+                    city_code,
+                    year,
+                    cast(columns(lambda c: not list_contains({{ text_columns }}, c)) as double)
+                from {{ ref(sample) }}
+            )
+            on columns(* exclude (city_code, year))
+            into name column_name value value
+        ) as unpivoted
+                {% if not loop.last %}union all{% endif %}
     {% endfor %}
 
 ),
@@ -81,7 +81,9 @@ select
     coalesce(
         printed.study,
         case means.sample
-            when 'sample_a' then 'A' when 'sample_b' then 'B' when 'sample_c' then 'C' when 'sample_d' then 'D'
+            when 'sample_a' then 'A' when 'sample_b' then 'B' when 'sample_c' then 'C' when
+                'sample_d'
+                then 'D'
             else 'real_carbon'
         end
     ) as study,
@@ -105,4 +107,7 @@ full outer join means
     on printed.sample = means.sample and printed.column_name = means.column_name
 left join spread
     on means.sample = spread.sample and means.column_name = spread.column_name
-order by coalesce(printed.sample, means.sample), printed.symbol is null, coalesce(printed.column_name, means.column_name)
+order by
+    coalesce(printed.sample, means.sample),
+    printed.symbol is null,
+    coalesce(printed.column_name, means.column_name)

@@ -3,10 +3,24 @@
 -- filled one has two, the observed years it was interpolated between. Derived columns: see lineage.
 with filled as (
 
-    select unit_code, indicator, scope, item, year, is_filled, from_year as data_year
+    select
+        unit_code,
+        indicator,
+        scope,
+        item,
+        year,
+        is_filled,
+        from_year as data_year
     from {{ ref('int_filled') }}
     union all
-    select unit_code, indicator, scope, item, year, is_filled, to_year as data_year
+    select
+        unit_code,
+        indicator,
+        scope,
+        item,
+        year,
+        is_filled,
+        to_year as data_year
     from {{ ref('int_filled') }}
     where is_filled = 1
 

@@ -16,19 +16,36 @@ with designs as (
 
 sample_cities as (
 
-    select 'A' as study, city_code from {{ ref('int_cities') }} as cities where {{ is_current_city() }}
+    select
+        'A' as study,
+        cities.city_code
+    from {{ ref('int_cities') }} as cities
+    where {{ is_current_city() }}
     union all
-    select 'B', city_code from {{ ref('int_cities_b') }}
+    select
+        'B' as study,
+        city_code
+    from {{ ref('int_cities_b') }}
     union all
-    select 'C', city_code from {{ ref('int_cities') }} as cities where {{ is_current_city() }}
+    select
+        'C' as study,
+        cities.city_code
+    from {{ ref('int_cities') }} as cities
+    where {{ is_current_city() }}
     union all
-    select 'D', city_code from {{ ref('int_cities_d') }}
+    select
+        'D' as study,
+        city_code
+    from {{ ref('int_cities_d') }}
 
 ),
 
 readings as (
 
-    select distinct programme, reading from {{ ref('int_treatments') }}
+    select distinct
+        programme,
+        reading
+    from {{ ref('int_treatments') }}
 
 ),
 

@@ -1,18 +1,19 @@
 -- Rosters that do not change over time: one row per city, roster and value.
-select city_code, 'key_env_city' as attribute, '1' as attribute_value, confidence, coalesce(note, '') as note
-from {{ ref('roster_key_env') }}
-union all
-select city_code, 'two_control_zone', zone, confidence, coalesce(note, '')
-from {{ ref('roster_two_control') }}
-union all
-select city_code, 'resource_based', resource_class, confidence, coalesce(note, '')
-from {{ ref('roster_resource') }}
-union all
-select city_code, 'treaty_port', cast('1' in (has_concession, has_leased_territory) as varchar), confidence, coalesce(note, '')
-from {{ ref('roster_treaty_ports') }}
-union all
-select city_code, 'rail1933', cast(rail_by_1933 as varchar), confidence, coalesce(note, '')
-from {{ ref('roster_rail1933') }}
-union all
-select city_code, 'city_tier', cast(tier as varchar), confidence, coalesce(note, '')
-from {{ ref('roster_city_tier') }}
+{% set rosters = [
+    ('roster_key_env', 'key_env_city', "'1'"),
+    ('roster_two_control', 'two_control_zone', 'zone'),
+    ('roster_resource', 'resource_based', 'resource_class'),
+    ('roster_treaty_ports', 'concession_port', "case when '1' in (has_concession, has_leased_territory) then '1' else '0' end"),
+    ('roster_rail1933', 'rail1933', 'rail_by_1933'),
+    ('roster_city_tier', 'city_tier', 'tier'),
+] %}
+{% for roster, attribute, value in rosters %}
+    select
+        city_code,
+        '{{ attribute }}' as attribute,
+        {{ value }} as attribute_value,
+        confidence,
+        coalesce(note, '') as note
+    from {{ ref(roster) }}
+    {% if not loop.last %}union all{% endif %}
+{% endfor %}
