@@ -26,7 +26,7 @@ def balance_table(
 
     Standardised bias = 100 (m1 - m0) / sqrt((s1^2 + s0^2) / 2) with the unmatched variances in both
     rows (Rosenbaum and Rubin 1985); ``smd_treated`` divides by the unmatched standard deviation of
-    the treated. t tests the difference of (weighted) means as a regression on the group does.
+    the treated, sqrt(p (1 - p)) for 0/1 covariates. t tests the difference of (weighted) means as a regression on the group does.
     """
     d = treated.to_numpy(dtype=bool)
     w = weights.to_numpy(dtype=float)
@@ -34,7 +34,8 @@ def balance_table(
     for name in covariates:
         x = frame[name].to_numpy(dtype=float)
         s1, s0 = x[d].var(ddof=1), x[~d].var(ddof=1)
-        pooled, own = np.sqrt((s1 + s0) / 2), np.sqrt(s1)
+        binary = bool(np.isin(x, (0.0, 1.0)).all())
+        pooled, own = np.sqrt((s1 + s0) / 2), np.sqrt(x[d].var() if binary else s1)
         first: float | None = None
         for stage, v in (("before", np.ones_like(w)), ("after", w)):
             m1, m0 = _mean(x[d], v[d]), _mean(x[~d], v[~d])

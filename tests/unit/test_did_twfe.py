@@ -208,7 +208,7 @@ def test_treatment_without_variation_is_a_clear_error(value):
 def test_one_treated_city_is_estimated_but_its_standard_error_is_known_to_be_too_small():
     frame = panel(treated=1, seed=10)
     result = twfe.fit(frame, **KEYS)
-    x, residual, bread, beta = dummies_fit(
+    _x, _residual, _bread, beta = dummies_fit(
         frame.sort_values(["city", "year"]).reset_index(drop=True), ["city", "year"], ["d"]
     )
     assert result.params["d"] == pytest.approx(beta[0], abs=1e-10)
@@ -229,7 +229,7 @@ def test_text_column_and_infinite_values_are_named():
     frame = panel(seed=12)
     with pytest.raises(ValueError, match="column word is not numeric"):
         twfe.fit(frame.assign(word="a"), controls=["word"], **KEYS)
-    with pytest.raises(ValueError, match="x0.*infinite"):
+    with pytest.raises(ValueError, match=r"x0.*infinite"):
         twfe.fit(frame.assign(x0=np.inf), controls=["x0"], **KEYS)
 
 

@@ -47,11 +47,10 @@ def _keys(model: ModelSpec) -> dict[str, Any]:
 
 
 def _covariates(model: ModelSpec, options: dict[str, Any]) -> tuple[str, ...]:
-    """Option ``covariates``: a list, or ``controls`` for the model's; default none."""
-    chosen = options.get("covariates")
-    if chosen is None:
-        return ()
-    return model.controls if chosen == "controls" else tuple(chosen)
+    """Option ``with_controls: true`` for the model's controls, or a list ``covariates``."""
+    if options.get("with_controls"):
+        return model.controls
+    return tuple(options.get("covariates") or ())
 
 
 def _estimation(result: StaggeredResult, model: ModelSpec) -> Estimation:
@@ -73,9 +72,11 @@ def _estimation(result: StaggeredResult, model: ModelSpec) -> Estimation:
 
 @estimator("callaway_santanna")
 def callaway(data: pd.DataFrame, model: ModelSpec, _context: RunContext) -> Estimation:
-    """Options: ``covariates`` (list or "controls"), ``control_group``, ``method``,
+    """Options: ``with_controls`` (bool) or ``covariates`` (list), ``control_group``, ``method``,
     ``base_period`` (varying | universal)."""
-    options = check_options(model, "covariates", "control_group", "method", "base_period")
+    options = check_options(
+        model, "covariates", "with_controls", "control_group", "method", "base_period"
+    )
     chosen = {k: options[k] for k in ("control_group", "method", "base_period") if k in options}
     result = callaway_santanna(
         data, covariates=_covariates(model, options), cluster=model.cluster, **_keys(model),
@@ -87,7 +88,7 @@ def callaway(data: pd.DataFrame, model: ModelSpec, _context: RunContext) -> Esti
 def _simple(
     function: Callable[..., StaggeredResult], data: pd.DataFrame, model: ModelSpec
 ) -> Estimation:
-    options = check_options(model, "covariates")
+    options = check_options(model, "covariates", "with_controls")
     result = function(
         data, covariates=_covariates(model, options), cluster=model.cluster, **_keys(model)
     )
@@ -96,19 +97,19 @@ def _simple(
 
 @estimator("sun_abraham")
 def sun_abraham(data: pd.DataFrame, model: ModelSpec, _context: RunContext) -> Estimation:
-    """Options: ``covariates`` (list or "controls")."""
+    """Options: ``with_controls`` (bool) or ``covariates`` (list)."""
     return _simple(staggered.sun_abraham, data, model)
 
 
 @estimator("imputation")
 def imputation(data: pd.DataFrame, model: ModelSpec, _context: RunContext) -> Estimation:
-    """Options: ``covariates`` (list or "controls")."""
+    """Options: ``with_controls`` (bool) or ``covariates`` (list)."""
     return _simple(staggered.imputation, data, model)
 
 
 @estimator("two_stage")
 def two_stage(data: pd.DataFrame, model: ModelSpec, _context: RunContext) -> Estimation:
-    """Options: ``covariates`` (list or "controls")."""
+    """Options: ``with_controls`` (bool) or ``covariates`` (list)."""
     return _simple(staggered.two_stage, data, model)
 
 
@@ -238,9 +239,9 @@ def wild_bootstrap(data: pd.DataFrame, model: ModelSpec, context: RunContext) ->
 
 @estimator("comparison")
 def comparison_adapter(data: pd.DataFrame, model: ModelSpec, context: RunContext) -> Estimation:
-    """Every staggered estimator side by side. Options: ``covariates`` (list or "controls"),
+    """Every staggered estimator side by side. Options: ``with_controls`` (bool) or ``covariates`` (list),
     ``methods``, ``before``, ``after`` (stacked window), ``horizons``."""
-    known = ("covariates", "methods", "before", "after", "horizons")
+    known = ("covariates", "with_controls", "methods", "before", "after", "horizons")
     options = check_options(model, *known)
     result = comparison.fit(
         data, covariates=_covariates(model, options),
