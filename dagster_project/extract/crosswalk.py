@@ -76,6 +76,7 @@ class Crosswalk:
             self._names[name.name_key].append(name)
         self.provinces = provinces
         self.official = official
+        self._answers: dict[tuple[str, str, int | None], Resolution] = {}
 
     def __contains__(self, name: object) -> bool:
         return normalise_name(name) in self._names
@@ -99,6 +100,12 @@ class Crosswalk:
             Data year, checked against the validity of the name.
         """
         key = normalise_name(name)
+        question = (key, normalise_name(province), year)
+        if question not in self._answers:
+            self._answers[question] = self._resolve(key, province, year)
+        return self._answers[question]
+
+    def _resolve(self, key: str, province: object, year: int | None) -> Resolution:
         candidates = self._names.get(key, [])
         if not candidates:
             return Resolution(

@@ -210,6 +210,13 @@ _ROW_NUMBER = re.compile(rb"""\sr=["'](\d{1,7})["']""")
 _DECLARATION = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
+def _number(letters: bytes) -> int:
+    column = 0
+    for letter in letters:
+        column = column * 26 + letter - 64
+    return column
+
+
 def _chunks(archive: zipfile.ZipFile, name: str, size: int) -> Iterator[bytes]:
     with archive.open(name) as member:
         while block := member.read(size):
@@ -237,19 +244,15 @@ def _scan_xml(archive: zipfile.ZipFile, name: str, file: str, limits: Limits) ->
                     "program writes; the file is refused"
                 )
             if is_sheet:
-                for attributes in _FILLED.findall(text):
-                    if attributes.endswith(b"/"):
-                        continue
-                    if attributes.count(b'"') % 2 or attributes.count(b"'") % 2:
+                filled = [a for a in _FILLED.findall(text) if not a.endswith(b"/")]
+                references = _REFERENCE.findall(b"\n".join(filled))
+                if references:
+                    rows = max(rows, max(int(digits) for _, digits in references))
+                    columns = max(columns, *(_number(a) for a in {a for a, _ in references}))
+                if len(references) < len(filled):
+                    counted = True
+                    if any(a.count(b'"') % 2 or a.count(b"'") % 2 for a in filled):
                         raise UnsafeFileError(f"{file}: {name} has a malformed cell; save it again")
-                    found = _REFERENCE.search(attributes)
-                    if found is None:
-                        counted = True
-                        continue
-                    column = 0
-                    for letter in found.group(1):
-                        column = column * 26 + letter - 64
-                    rows, columns = max(rows, int(found.group(2))), max(columns, column)
                 # cells without a reference take the next place, so rows and cells are counted
                 for tag in _ROW_OR_CELL.finditer(text) if counted else ():
                     if tag.group(1) == b"row":

@@ -14,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from dagster_project.extract.units import unit_key
@@ -91,6 +92,7 @@ def split_marks(text: object) -> tuple[str, str]:
     return _MARKS.sub("", raw), "".join(_MARKS.findall(raw))
 
 
+@lru_cache(maxsize=1 << 16)  # the same few hundred names stand in every table
 def normalise_name(text: object) -> str:
     """An entity's name as the crosswalk spells its key: no whitespace, no marks, half width.
 
@@ -101,6 +103,7 @@ def normalise_name(text: object) -> str:
     return _SPACE.sub("", fold(body)).strip(":;,.、。·")
 
 
+@lru_cache(maxsize=1 << 14)
 def column_letter(column: int) -> str:
     """Spreadsheet letters of a 1-based column number: 1 is A, 27 is AA."""
     if column < 1:
@@ -119,6 +122,8 @@ def cell_name(row: int, column: int) -> str:
 
 def printed(cell: object) -> str:
     """A cell as text, whole floats without the decimal that only the file format adds."""
+    if isinstance(cell, str):
+        return cell
     if cell is None:
         return ""
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
@@ -159,7 +164,9 @@ def parse_number(cell: object) -> Parsed:
     scientific notation, a trailing percent or per-mille sign, footnote marks. Missing: blanks,
     dashes, dots, ``…``, ``#`` alone. Everything else is noise.
     """
-    if cell is None:
+    if type(cell) is float and math.isfinite(cell):  # nearly every cell
+        return Parsed("number", cell)
+    if cell is None or cell == "":
         return _MISSING_CELL
     if isinstance(cell, bool | dt.date | dt.time | dt.timedelta):
         return Parsed(

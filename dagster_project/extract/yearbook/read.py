@@ -75,16 +75,28 @@ def read_file(
     ExtractError
         Only with ``strict``: the file cannot be read at all, or its edition is not clear.
     """
-    path = Path(path)
     collected = Collector(SOURCE)
+    _read_into(collected, Path(path), Path(relative_to), edition_hint, crosswalk, limits, strict)
+    return collected.result()
+
+
+def _read_into(
+    collected: Collector,
+    path: Path,
+    root: Path,
+    edition_hint: str | None,
+    crosswalk: Crosswalk | None,
+    limits: Limits,
+    strict: bool,
+) -> None:
     try:
-        check_path(path, Path(relative_to), limits)
-        relative = path.relative_to(relative_to)
+        check_path(path, root, limits)
+        relative = path.relative_to(root)
     except ExtractError as error:
         if strict:
             raise
         collected.reject_file(path.name, None, None, None, str(error), "unsafe")
-        return collected.result()
+        return
     name = relative.as_posix()
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
@@ -94,22 +106,14 @@ def read_file(
             raise ValueError(f"edition_hint must be a year, got {edition_hint!r}")
         evidence.append(editions.Evidence("the caller", int(edition_hint)))
     release = str(evidence[0].edition) if len({e.edition for e in evidence}) == 1 else None
+    known = crosswalk or crosswalk_module.load()
     try:
         sheets = open_sheets(path, limits)
-        _read_sheets(
-            sheets,
-            name,
-            digest,
-            len(data),
-            evidence,
-            collected,
-            crosswalk or crosswalk_module.load(),
-        )
+        _read_sheets(sheets, name, digest, len(data), evidence, collected, known)
     except ExtractError as error:
         if strict:
             raise
         collected.reject_file(name, digest, len(data), release, str(error), "unreadable_file")
-    return collected.result()
 
 
 def read_edition(
@@ -125,35 +129,28 @@ def read_edition(
     Files that are no workbooks by their ending, temporary files of spreadsheet programs and second
     copies of the same content are set aside with a reason. One unreadable file stops nothing.
     """
-    results: list[ExtractResult] = []
+    collected = Collector(SOURCE)
     seen: dict[str, str] = {}
-    aside = Collector(SOURCE)
+    root = Path(relative_to)
     for path in sorted(Path(folder).rglob("*"), key=lambda p: p.as_posix()):
         if path.is_dir() and not path.is_symlink():
             continue
-        relative = path.relative_to(relative_to).as_posix()
+        relative = path.relative_to(root).as_posix()
         if path.name.startswith(("~$", ".")):
-            aside.set_file_aside(relative, None, "temporary or hidden file")
+            collected.set_file_aside(relative, None, "temporary or hidden file")
             continue
         if path.suffix.lower() not in SUFFIXES:
-            aside.set_file_aside(relative, None, f"{path.suffix or 'no'} ending: not a workbook")
+            ending = path.suffix or "no"
+            collected.set_file_aside(relative, None, f"{ending} ending: not a workbook")
             continue
         if path.is_file() and path.stat().st_size <= limits.file_bytes:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             if digest in seen:
-                aside.set_file_aside(relative, digest, f"same content as {seen[digest]}")
+                collected.set_file_aside(relative, digest, f"same content as {seen[digest]}")
                 continue
             seen[digest] = relative
-        results.append(
-            read_file(
-                path,
-                relative_to=relative_to,
-                edition_hint=edition_hint,
-                crosswalk=crosswalk,
-                limits=limits,
-            )
-        )
-    return ExtractResult.concat([*results, aside.result()])
+        _read_into(collected, path, root, edition_hint, crosswalk, limits, strict=False)
+    return collected.result()
 
 
 def _read_sheets(

@@ -6,6 +6,7 @@ Belongs here: recognising the role of one printed text. Does not belong here: po
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from dagster_project.extract.text import fold, normalise_name, parse_header, unit_key
 
@@ -39,6 +40,7 @@ _TABLE_NO = re.compile(r"(?<![\d.\-])(\d{1,2})\s*[-–—－]\s*(\d{1,3})(?![\d.
 _CONTINUED = re.compile(r"续\s*表|\(\s*续|continued|cont'd", re.IGNORECASE)
 
 
+@lru_cache(maxsize=1 << 14)
 def compact(text: object) -> str:
     """Half-width, lower case, without whitespace."""
     return re.sub(r"\s+", "", fold(text)).casefold()
@@ -49,6 +51,7 @@ def has_chinese(text: object) -> bool:
     return isinstance(text, str) and bool(_CJK.search(text))
 
 
+@lru_cache(maxsize=1 << 14)
 def is_label(text: object) -> bool:
     """Whether a header cell says that the column below holds names of cities or provinces."""
     word = compact(text)
@@ -72,6 +75,7 @@ def is_number_label(text: object) -> bool:
     return bool(_NUMBER_LABEL.fullmatch(compact(text)))
 
 
+@lru_cache(maxsize=1 << 14)
 def is_note(text: object) -> bool:
     """Whether a text is a footnote or a statement of source."""
     return bool(_NOTE.match(fold(text)))
@@ -92,6 +96,7 @@ def is_continued(text: object) -> bool:
     return bool(_CONTINUED.search(fold(text)))
 
 
+@lru_cache(maxsize=1 << 14)
 def is_unit_statement(text: object) -> bool:
     """Whether a text only states a unit (``单位：万元``, ``(10 000 yuan)``)."""
     folded = fold(text)
@@ -105,6 +110,7 @@ def is_unit_statement(text: object) -> bool:
     return bool(header.unit) and not header.key
 
 
+@lru_cache(maxsize=1 << 14)
 def looks_like_entity(text: object) -> bool:
     """Whether a name-column cell can name a place: Chinese, short, no label, unit or note."""
     if not has_chinese(text) or is_label(text) or is_unit_statement(text) or is_note(text):
