@@ -302,6 +302,11 @@ def parse_header(text: object) -> Header:
             return " "
         if chinese and not _CJK.search(inner) and re.search(r"[a-z]{3}", inner):
             return " "
+        parts = re.split(r"[,;、]", inner)  # (当年价格,万元): the unit beside another remark
+        units = [part for part in parts if unit_key(part)]
+        if len(units) == 1 and len(parts) > 1 and not unit:
+            unit, unit_normal = units[0].strip(), unit_key(units[0])
+            return "(" + ",".join(part for part in parts if not unit_key(part)) + ")"
         return match.group(0)
 
     stripped = _BRACKET.sub(bracket, folded)
@@ -310,7 +315,7 @@ def parse_header(text: object) -> Header:
         inner = stated.group(1)
         if unit_key(inner):
             unit, unit_normal = inner, unit_key(inner)
-            stripped = stripped.replace(stated.group(0), " ")
+        stripped = stripped.replace(stated.group(0), " ")  # several units are the unit of none
     if chinese:
         stripped = _ENGLISH.sub(_drop_translation, stripped)
     compact = _SPACE.sub("", stripped)

@@ -134,6 +134,10 @@ def test_names():
         ("执业(助理)医师数(人)", "执业(助理)医师数", "人", None),
         ("年末实有公共汽(电)车营运车辆数(辆)", "年末实有公共汽(电)车营运车辆数", "辆", None),
         ("占GDP比重(%)", "占GDP比重", "%", None),
+        ("人均GDP Per Capita GRP", "人均GDP", "", None),
+        ("规模以上工业总产值(当年价,万元)", "规模以上工业总产值(当年价)", "万元", None),
+        ("单位：万人、元", "", "", None),
+        ("2000年国内生产总值（万元）", "国内生产总值", "万元", None),
     ],
 )  # fmt: skip
 def test_header_cells_are_taken_apart(text, key, unit, scope):
