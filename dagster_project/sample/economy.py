@@ -150,5 +150,5 @@ def money_and_trade(s: Setting, city: dict[str, np.ndarray]) -> None:
     retail = retail + s.draws.level("retail", 0.28) + s.draws.ar1("retail", 0.07)
     city["retail_sales"] = output * np.clip(np.exp(retail), 0.02, 1.0)
     invest = s.path({2003: -1.0, 2009: -0.5, 2014: -0.25, 2017: -0.22, 2023: -0.45})
-    invest = invest + s.draws.level("investment", 0.2) + s.draws.ar1("investment", 0.08)
+    invest = invest + s.draws.level("investment", 0.27) + s.draws.ar1("investment", 0.16)
     city["investment_fixed"] = output * np.exp(invest)

@@ -52,10 +52,10 @@ DECLARED: tuple[Effect, ...] = (
     Effect("bigdata", "patents_green", "log", 0.08),
     Effect("bigdata", "digital_finance", "add", 3.0),
     # Innovative cities: the bad outputs and the energy that a unit of GDP takes.
-    Effect("innovative", "pm25", "log", -0.06),
+    Effect("innovative", "pm25", "log", -0.08),
     Effect("innovative", "co2_edgar", "log", -0.08),
-    Effect("innovative", "night_light", "log", -0.06),
-    Effect("innovative", "energy_use", "log", -0.06),
+    Effect("innovative", "night_light", "log", -0.10),
+    Effect("innovative", "energy_use", "log", -0.08),
     Effect("innovative", "patents_invention", "log", 0.15),
     Effect("innovative", "patents_green", "log", 0.15),
     Effect("innovative", "patents_digital", "log", 0.20),

@@ -24,7 +24,11 @@ def emissions(s: Setting, city: dict[str, np.ndarray]) -> None:
     plain = 0.95 * np.exp(-(((s.lon - 115) / 6) ** 2) - ((s.lat - 35.5) / 5) ** 2)
     basin = 0.45 * np.exp(-(((s.lon - 104.5) / 3) ** 2) - ((s.lat - 30) / 2.5) ** 2)
     dust = -0.15 * ((s.lon < 103) & (s.lat < 34)) + 0.25 * ((s.lon < 92) & (s.lat > 36))
+    mid = s.years.tolist().index(2013)
+    output = city["output_untreated"]
+    size = np.log(output[:, [mid]]) - np.log(output[:, [mid]]).mean()
     level = 3.36 + (plain + basin + dust)[:, None] + s.draws.level("pm25", 0.13)
+    level = level + 0.12 * size  # bigger cities are hazier
     level = balanced(level, zone)
     path = s.path(
         {2003: 0.04, 2006: 0.12, 2011: 0.06, 2013: 0.1, 2015: 0.0, 2018: -0.18, 2020: -0.34,
@@ -33,9 +37,6 @@ def emissions(s: Setting, city: dict[str, np.ndarray]) -> None:
     haze = level + path + s.draws.ar1("pm25", 0.07, 0.5) + s.draws.province_shock("pm25", 0.03)
     city["pm25"] = s.moved("pm25", np.exp(haze))
 
-    mid = s.years.tolist().index(2013)
-    output = city["output_untreated"]
-    size = np.log(output[:, [mid]]) - np.log(output[:, [mid]]).mean()
     people = np.log(city["pop_resident"][:, [mid]])
     people = people - people.mean()
     heavy = city["share_secondary"].mean(axis=1, keepdims=True) / 100 - 0.45
@@ -50,8 +51,8 @@ def emissions(s: Setting, city: dict[str, np.ndarray]) -> None:
     inventory = inventory + s.path({2003: -0.75, 2008: -0.2, 2013: 0.15, 2019: 0.25, 2023: 0.3})
     inventory = inventory + s.draws.ar1("co2_ceads", 0.06)
     city["co2_ceads"] = s.moved("co2_ceads", np.exp(inventory))
-    light = 8.2 + 0.85 * size + s.draws.level("light", 0.2) + s.draws.ar1("light", 0.04)
-    light = light + s.path({2003: -0.7, 2008: -0.35, 2013: 0.0, 2018: 0.3, 2023: 0.5})
+    light = 8.2 + 0.97 * size + s.draws.level("light", 0.27) + s.draws.ar1("light", 0.09)
+    light = light + s.path({2003: -0.85, 2008: -0.42, 2013: 0.0, 2018: 0.33, 2023: 0.55})
     city["night_light"] = s.moved("night_light", np.exp(light))
     sulphur = 10.1 + 0.55 * size + 1.5 * heavy + s.draws.level("so2", 0.6) + s.draws.ar1("so2", 0.1)
     sulphur = sulphur + s.path({2003: 0.3, 2006: 0.4, 2011: 0.3, 2015: 0.0, 2017: -0.9, 2023: -1.9})
@@ -122,7 +123,7 @@ def provinces(s: Setting, city: dict[str, np.ndarray], count: int) -> dict[str, 
     )  # fmt: skip
     return {
         "marketisation_index": np.maximum(market, 0.5),
-        "energy_province": light * per_light * s.path({2003: 1.6, 2013: 1.15, 2023: 1.0}),
+        "energy_province": light * per_light * s.path({2003: 1.2, 2013: 1.12, 2023: 1.0}),
         "price_index_investment": 100 + prices + rng.normal(0, 0.5, shape),
         "price_index_consumer": 100 + consumer + rng.normal(0, 0.3, shape),
     }

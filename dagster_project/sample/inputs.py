@@ -6,6 +6,7 @@ Does not belong here: any modelling (``world`` and its parts) or file writing.
 
 from __future__ import annotations
 
+import os
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -228,7 +229,7 @@ def load_geography(city_codes: list[str], *, cache_dir: Path | None = None) -> G
     city = np.repeat(np.arange(len(city_codes)), [len(v) for v in found["cell_id"]])
     fine = sparse.csr_matrix((share, (city, index)), shape=(len(city_codes), rows * cols))
     if cached is not None:
-        partial = cached.with_name(cached.stem + ".partial.npz")
+        partial = cached.with_name(f"{cached.stem}.{os.getpid()}.partial.npz")
         sparse.save_npz(partial, fine)
         partial.replace(cached)
     return Geography(tuple(city_codes), fine, rows, cols)

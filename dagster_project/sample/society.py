@@ -74,7 +74,7 @@ def employment(s: Setting, city: dict[str, np.ndarray]) -> None:
     """Employees of urban units by sector and industry, and the digital industry's quotient."""
     ratio = (
         np.log(0.105)
-        + 0.55 * s.income
+        + 0.80 * s.income
         + s.by_rank(municipality=0.3, subprovincial=0.3, capital=0.25)
     )
     ratio = ratio + s.path({2003: -0.22, 2012: 0.0, 2014: 0.12, 2023: 0.02})
@@ -83,7 +83,7 @@ def employment(s: Setting, city: dict[str, np.ndarray]) -> None:
     city["employees_total_unit"] = units
     city["employees_urban_nonprivate"] = units * 1e4
     private = s.path({2003: -0.75, 2010: -0.25, 2017: 0.15, 2023: 0.3})
-    private = private + s.draws.level("private", 0.3) + s.draws.ar1("private", 0.08)
+    private = private + s.draws.level("private", 0.36) + s.draws.ar1("private", 0.16)
     city["employees_private_self"] = units * np.exp(private)
     primary = np.clip(0.014 * np.exp(s.draws.level("jobs_primary", 0.8)), 0.001, 0.15)
     third = logit(0.548) + s.path({2003: -0.1, 2009: -0.02, 2013: -0.12, 2016: 0.0, 2023: 0.25})

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
+
+import pytest
 
 from dagster_project.sample.effects import Effects
 from dagster_project.sample.inputs import Geography, load_cities, load_geography
 from dagster_project.sample.world import World, generate_world
+
+
+def polygon_cache(config: pytest.Config) -> Path:
+    """Kept between runs; one folder per xdist worker, because workers would write the same file."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    return Path(config.cache.mkdir(f"sample-{worker}"))  # type: ignore[union-attr]
 
 
 @cache

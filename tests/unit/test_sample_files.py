@@ -26,12 +26,12 @@ from dagster_project.sample.world import World
 from dagster_project.sample.write import MANIFEST, MARKER, SampleWriteError, write_sample
 from dagster_project.sample.yearbook_layouts import LAYOUTS, layout_of
 from dagster_project.sample.yearbook_tables import tables
-from tests.unit.sample_worlds import shared_geography, shared_world
+from tests.unit.sample_worlds import polygon_cache, shared_geography, shared_world
 
 
 @pytest.fixture(scope="module")
 def cache_dir(pytestconfig: pytest.Config) -> Path:
-    return Path(pytestconfig.cache.mkdir("sample"))  # type: ignore[union-attr]
+    return polygon_cache(pytestconfig)
 
 
 @pytest.fixture(scope="module")

@@ -17,14 +17,14 @@ from dagster_project.sample.inputs import Geography
 from dagster_project.sample.noise import Draws
 from dagster_project.sample.truth import true_effect
 from dagster_project.sample.world import World, generate_world
-from tests.unit.sample_worlds import shared_geography, shared_world
+from tests.unit.sample_worlds import polygon_cache, shared_geography, shared_world
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def cache_dir(pytestconfig: pytest.Config) -> Path:
-    return Path(pytestconfig.cache.mkdir("sample"))  # type: ignore[union-attr]
+    return polygon_cache(pytestconfig)
 
 
 @pytest.fixture(scope="module")
