@@ -1,3 +1,4 @@
+{{ config(severity='warn') }}
 -- The lists of the macro panel_columns and the indicator registry name the same indicators per scope.
 with listed as (
 

@@ -65,7 +65,8 @@ candidates as (
         names.city_code,
         names.kind,
         cast(
-            by_code.data_year >= coalesce(try_cast(names.valid_from as integer), 0)
+            by_code.data_year = 0
+            or by_code.data_year >= coalesce(try_cast(names.valid_from as integer), 0)
             and by_code.data_year <= coalesce(try_cast(names.valid_to as integer), 9999) as boolean
         ) as is_valid
     from by_code

@@ -87,7 +87,10 @@ select
     energy.energy,
     -- innovation
     {{ ratio('wide.patents_green', 'wide.patents_applied') }} as green_patent_share,
-    {{ ratio('wide.patents_green_invention', 'wide.rd_personnel / 1000') }} as green_patents_per_researcher,
+    {{ ratio(
+        'wide.patents_green_invention',
+        'case when count(wide.rd_personnel) over () > 0 then wide.rd_personnel / 1000 else wide.employees_science_tech * 10 end'
+    ) }} as green_patents_per_researcher,
     -- attention in government work reports
     {{ ratio('wide.words_environment', 'wide.words_total') }} as environment_attention,
     {{ ratio('wide.words_new_quality', 'wide.words_total') }} as new_quality_attention,

@@ -21,7 +21,10 @@ select
     flags.low_carbon,
     flags.innovative,
     flags.carbon_ets,
-    wide.digital_china_index as digital_index,
+    coalesce(
+        max(case when vars.year = 2019 then wide.digital_china_index end) over (partition by vars.city_code),
+        max(wide.digital_china_index) over (partition by vars.city_code)
+    ) as digital_index,
     vars.green_patents_per_researcher as green_innovation,
     {{ ln_pos('vars.students_per_capita * 10000') }} as hc_log,
     {{ ln_pos('wide.grp_per_capita') }} as grp_pc_log,

@@ -1,8 +1,9 @@
--- Every printed cell of every source, with absent text as empty strings so that joins see it.
+-- Every printed cell of every source, with absent text as empty strings so that joins see it. What
+-- carries no year (height, relief) does not change over time and gets year 0.
 select
     source,
     coalesce(release, '') as release,
-    data_year,
+    coalesce(data_year, 0) as data_year,
     coalesce(section, '') as section,
     coalesce(table_no, '') as table_no,
     coalesce(table_title, '') as table_title,
@@ -24,4 +25,4 @@ select
     coalesce(col, 0) as col_no,
     coalesce(cell, '') as cell
 from {{ source('lake', 'raw') }}
-where value is not null and data_year is not null
+where value is not null
