@@ -200,15 +200,12 @@ def fit(
     NoVariation
         If nobody is treated, or no draw has any variation.
     """
-    true = twfe.fit(
-        data, outcome=outcome, treatment=treatment, controls=controls, entity=entity, time=time,
-        fixed_effects=fixed_effects, cluster=cluster, weights=weights,
-    )  # fmt: skip
     design = twfe.design(
         data, outcome=outcome, regressors=[treatment, *controls], entity=entity, time=time,
         fixed_effects=fixed_effects, cluster=cluster or entity, weights=weights,
         purpose="the placebo test",
     )  # fmt: skip
+    true = twfe.fit_design(design, (treatment,), entity=entity, time=time)
     frame = design.frame
     entity_code, n_entities = cov.codes(frame[entity].to_numpy())
     time_code, n_times = cov.codes(frame[time].to_numpy())

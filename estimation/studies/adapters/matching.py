@@ -114,7 +114,7 @@ def balance(data: pd.DataFrame, model: ModelSpec, _context: RunContext) -> Estim
     tidy["ci_high"] = tidy["estimate"] + 1.959964 * tidy["std_error"]
     details = {
         f"{kind}: {variable} ({stage})": float(value)
-        for kind in ("bias_percent", "mean_treated", "mean_control")
+        for kind in ("bias_percent", "mean_treated", "mean_control", "p_value")
         for variable, stage, value in zip(table["variable"], table["stage"], table[kind].to_numpy())
     }
     complete = frame[[*covariates, "match_group"]].notna().all(axis=1)

@@ -270,6 +270,8 @@ def curve(data: pd.DataFrame, model: ModelSpec, context: RunContext) -> Estimati
     options = check_options(model, "control_sets", "samples", "effects")
     samples = {"all cities": data}
     for name, steps in (options.get("samples") or {}).items():
+        if not isinstance(steps, list):
+            raise ValueError(f"samples: {name!r} needs a list of transforms, got {steps!r}")
         samples[name] = transforms.apply(data, steps, model)
     effects = {"two-way": effects_of(model), **(options.get("effects") or {})}
     kind = options.get("control_sets", "all")
