@@ -199,7 +199,7 @@ def irm(
     found = {
         "share_of_propensities_clipped": outside,
         "test_folds_without_treated": empty,
-        **diag.overlap(design, design.d - m.values, treatment),
+        **diag.overlap(design, design.d[:, None] - m.values, treatment),
     }
     if config.sensitivity:
         found |= diag.sensitivity(fitted)

@@ -143,18 +143,25 @@ class CodedForest(RegressorMixin, BaseEstimator):
             "force_row_wise": True,
             "verbosity": -1,
         }
-        data = lgb.Dataset(
-            np.hstack([numeric, codes]),
-            y,
-            categorical_feature=list(range(first, first + codes.shape[1])),
-            params=params,
-        )
         self._centre = float(y.mean())
         centred = y - self._centre
-        booster = lgb.Booster(params, data)
+        # Between two neighbouring rows of a bootstrap sample LightGBM always cuts at the same end
+        # of the gap, scikit-learn in the middle. Every second tree sees the columns mirrored.
+        self._boosters = [
+            lgb.Booster(
+                params,
+                lgb.Dataset(
+                    np.hstack([sign * numeric, codes]),
+                    y,
+                    categorical_feature=list(range(first, first + codes.shape[1])),
+                    params=params,
+                ),
+            )
+            for sign in (1.0, -1.0)[: self.n_estimators]
+        ]
         rng = np.random.default_rng(self.random_state)
         n = len(y)
-        for _ in range(self.n_estimators):
+        for tree in range(self.n_estimators):
             drawn = np.bincount(rng.integers(0, n, n), minlength=n).astype(float)
 
             def objective(
@@ -163,8 +170,7 @@ class CodedForest(RegressorMixin, BaseEstimator):
                 del scores, rows  # independent trees: what is already fitted does not matter
                 return -weight * centred, weight
 
-            booster.update(fobj=objective)
-        self._model = booster
+            self._boosters[tree % 2].update(fobj=objective)
 
     def _least_weight(self) -> float:
         """Bootstrap weight of a leaf with the asked number of distinct rows (1.58 draws each)."""
@@ -183,6 +189,8 @@ class CodedForest(RegressorMixin, BaseEstimator):
         split = x.shape[1] - self.n_codes
         numeric, codes = x[:, self.keep_], x[:, split:]
         if self.engine_ == "lightgbm":
-            total = np.asarray(self._model.predict(np.hstack([numeric, codes]), num_threads=1))
+            total = np.zeros(len(x))
+            for sign, booster in zip((1.0, -1.0), self._boosters):
+                total += booster.predict(np.hstack([sign * numeric, codes]), num_threads=1)
             return self._centre + total / self.n_estimators
         return np.asarray(self._model.predict(self._expand(numeric, codes)))
