@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import rasterio
 import rasterio.errors
@@ -18,6 +19,7 @@ from rasterio.windows import Window
 
 from dagster_project.extract.coverage import GridGeometry
 from dagster_project.extract.grid_axes import clip, regular_axis
+from dagster_project.extract.parser_errors import PARSER_ERRORS
 from dagster_project.extract.schema import ExtractError
 
 _LON_NAMES = ("lon", "longitude", "x", "nav_lon")
@@ -143,10 +145,11 @@ def _read_netcdf(
             "incomplete or an error page saved under this name"
         )
     try:
+        if engine == "h5netcdf":
+            h5py.File(path, "r").close()  # h5netcdf prints a traceback when it fails to open
         with xr.open_dataset(path, engine=engine, decode_times=False, cache=False) as data:
             return _netcdf_window(path, data, rule, bounds, pad)
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
-        # HDF5 reports a truncated file or a damaged chunk by any of these.
+    except PARSER_ERRORS as error:
         raise ExtractError(
             f"{path.name}: cannot be read as NetCDF ({type(error).__name__}: {error}); "
             "download it again"
@@ -247,7 +250,7 @@ def _read_geotiff(
                 values = values * scale + offset
             tags = {**image.tags(), **image.tags(1)}
             printed = str((image.units or (None,))[0] or tags.get("units", "")).strip()
-    except rasterio.errors.RasterioError as error:
+    except (rasterio.errors.RasterioError, *PARSER_ERRORS) as error:
         raise ExtractError(
             f"{path.name}: cannot be read as GeoTIFF ({error}); download it again"
         ) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-import struct
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow.parquet as parquet
 import python_calamine
 
+from dagster_project.extract.parser_errors import PARSER_ERRORS
 from dagster_project.extract.safety import DEFAULT_LIMITS, Limits, check_path, check_workbook
 from dagster_project.extract.schema import ExtractError
 
@@ -64,14 +65,14 @@ def open_table(path: Path, root: Path, limits: Limits = DEFAULT_LIMITS) -> list[
 
 
 def _workbook(path: Path, limits: Limits) -> list[Sheet]:
-    check_workbook(path, limits)
     try:
+        check_workbook(path, limits)
         book = python_calamine.CalamineWorkbook.from_path(path)
         return [
             Sheet(name, book.get_sheet_by_name(name).to_python(skip_empty_area=False))
             for name in book.sheet_names
         ]
-    except (python_calamine.CalamineError, OSError) as error:
+    except (python_calamine.CalamineError, *PARSER_ERRORS) as error:
         raise ExtractError(
             f"{path.name}: cannot be read as a workbook ({error}); open it in a spreadsheet "
             "program and save it again, without a password"
@@ -124,12 +125,15 @@ def _check_size(path: Path, cells: int, limits: Limits) -> None:
 def _frame(path: Path, suffix: str, limits: Limits) -> list[list[object]]:
     try:
         if suffix == ".dta":
-            frame = pd.read_stata(path, convert_dates=False, convert_missing=False)
+            with warnings.catch_warnings():
+                # pandas falls back to Latin-1 and says so; the text is put right below
+                warnings.simplefilter("ignore", UnicodeWarning)
+                frame = pd.read_stata(path, convert_dates=False, convert_missing=False)
         else:
             declared = parquet.read_metadata(path)  # a small file can declare billions of rows
             _check_size(path, declared.num_rows * declared.num_columns, limits)
             frame = pd.read_parquet(path)
-    except (ValueError, OSError, KeyError, struct.error) as error:  # incl. pyarrow's own errors
+    except PARSER_ERRORS as error:
         raise ExtractError(
             f"{path.name}: cannot be read as {suffix[1:]} ({type(error).__name__}: {error}); "
             "export it again"
@@ -138,5 +142,21 @@ def _frame(path: Path, suffix: str, limits: Limits) -> list[list[object]]:
     columns = []
     for name in frame.columns:
         column = frame[name].astype(object)
-        columns.append([name, *column.where(column.notna(), None).tolist()])
+        cells = [name, *column.where(column.notna(), None).tolist()]
+        if suffix == ".dta":
+            cells = [_chinese(cell) for cell in cells]
+        columns.append(cells)
     return [list(row) for row in zip(*columns)]
+
+
+def _chinese(cell: object) -> object:
+    """Text of Stata 13 and older, which knows no encoding: Chinese bytes shown as Latin-1."""
+    if not isinstance(cell, str) or cell.isascii() or max(cell) > "\xff":
+        return cell
+    raw = cell.encode("latin-1")
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return cell

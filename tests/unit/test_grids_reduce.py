@@ -15,7 +15,7 @@ from shapely.geometry import Polygon, box
 from dagster_project.extract import coverage as coverage_module
 from dagster_project.extract.boundaries import load_boundaries
 from dagster_project.extract.coverage import GridGeometry, cell_area_m2, coverage_of
-from dagster_project.extract.grids import population_on, read_grid
+from dagster_project.extract.grids import population_on, read_grid, reduce_to_cities
 from dagster_project.extract.relief import relief_degree, window_cells
 from dagster_project.extract.schema import OBSERVATION_SCHEMA, ExtractError
 
@@ -307,6 +307,16 @@ def test_relief_matches_a_plain_loop_over_windows():
         expected = np.nanmean(window) / 1000 + spread * (1 - share) / 500
         assert got[r, c] == pytest.approx(expected, rel=1e-9), (r, c)
     assert np.isnan(got[3, 4])
+
+
+def test_relief_at_the_edge_of_the_map_sees_beyond_it(towns, tmp_path):
+    step = 1 / 12
+    height = np.random.default_rng(4).gamma(2.0, 400, (180, 180)).astype("f4")
+    path = _tiff(height, tmp_path / "dem.tif", step=step)
+    whole = GridGeometry(105.0, 40.0, step, step, 180, 180)
+    expected = reduce_to_cities(coverage_of(whole, towns), relief_degree(height, whole))["mean"]
+    result = read_grid(path, "elevation", towns, None, relative_to=tmp_path)
+    np.testing.assert_allclose(_by_city(result, "relief"), expected, rtol=1e-9)
 
 
 def test_a_plateau_has_relief_of_its_height_and_slopes_add(towns, tmp_path):

@@ -91,6 +91,30 @@ def test_every_format_and_encoding_gives_the_same_observations(tmp_path, kind):
     assert (row["file"], row["release"]) == (f"patents/{path.name}", "专利")
 
 
+def test_stata_13_files_hold_chinese_without_saying_so(tmp_path):
+    folder = tmp_path / "patents"
+    folder.mkdir()
+
+    def shown(text: str) -> str:
+        return text.encode("gb18030").decode("latin-1")
+
+    frame = PATENTS[["年份", "城市", "专利申请总量"]].rename(columns={"年份": "year"})
+    frame = frame.assign(城市=frame["城市"].map(shown)).rename(columns={"专利申请总量": "patents"})
+    path = folder / "old.dta"
+    frame.rename(columns={"城市": "city"}).to_stata(path, write_index=False, version=114)
+    mapping = _mapping(
+        tmp_path,
+        sheets=[
+            {
+                "keys": {"year": "year", "entity": "city"},
+                "values": [{"column": "patents", "indicator": "patents_applied", "unit": "件"}],
+            }
+        ],
+    )
+    result = read_table(path, mapping, relative_to=tmp_path)
+    assert result.observations["entity_printed"].tolist() == ["石家庄市", "石家庄市", "太原市"]
+
+
 def test_wide_province_table_with_title_rows(tmp_path):
     folder = tmp_path / "tables" / "marketisation"
     folder.mkdir(parents=True)
@@ -174,6 +198,13 @@ def test_rows_of_labels_under_the_header_as_platforms_export_them(tmp_path):
     result = read_table(_csv(tmp_path, text), mapping, relative_to=tmp_path)
     assert result.observations[["data_year", "value"]].values.tolist() == [[2015, 5.0]]
     assert len(result.rejects) == 0
+
+
+def test_a_header_without_rows_is_an_empty_table(tmp_path):
+    mapping = _mapping(tmp_path)
+    result = read_table(_csv(tmp_path, "年份,城市,产值\n"), mapping, relative_to=tmp_path)
+    assert len(result.observations) == len(result.rejects) == 0
+    assert result.files.loc[0, ["status", "n_observations"]].tolist() == ["read", 0]
 
 
 def test_wrong_mapping_names_the_columns_found(tmp_path):
