@@ -239,8 +239,8 @@ def wild_bootstrap(data: pd.DataFrame, model: ModelSpec, context: RunContext) ->
 
 @estimator("comparison")
 def comparison_adapter(data: pd.DataFrame, model: ModelSpec, context: RunContext) -> Estimation:
-    """Every staggered estimator side by side. Options: ``with_controls`` (bool) or ``covariates`` (list),
-    ``methods``, ``before``, ``after`` (stacked window), ``horizons``."""
+    """Every staggered estimator side by side. Options: ``with_controls`` (bool) or ``covariates``
+    (list), ``methods``, ``before``, ``after`` (stacked window), ``horizons``."""
     known = ("covariates", "with_controls", "methods", "before", "after", "horizons")
     options = check_options(model, *known)
     result = comparison.fit(
