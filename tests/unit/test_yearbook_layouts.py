@@ -226,6 +226,46 @@ def test_misprint_only_through_the_recorded_correction(tmp_path):
     assert "济南" in result.rejects.iloc[0]["suggestion"]
 
 
+def test_english_in_the_name_cell_and_sums_of_provinces(tmp_path):
+    rows = [["2-1 人口（万人）", ""], ["城市\nCity", "年末总人口"], ["河北省合计 Hebei", 99],
+            ["石家庄市\n  Shijiazhuang", 1], ["西安市 Xi'an", 2],
+            ["合计 Total", 3]]  # fmt: skip
+    frame = read(tmp_path, rows).observations
+    assert frame["entity_printed"].tolist() == ["河北省", "石家庄市", "西安市", "合计"]
+    assert frame["section"].tolist() == ["province", "prefecture", "prefecture", "national"]
+
+
+def test_page_breaks_repeat_the_header_over_further_cities(tmp_path):
+    rows = [
+        ["2-1 人口状况（万人）", ""],
+        ["城市", "年末总人口"],
+        ["北京市", 1],
+        ["天津市", 2],
+        ["城市", "年末总人口"],
+        ["上海市", 3],
+        ["2-1 续表 continued", ""],
+        ["城市", "年末总人口"],
+        ["重庆市", 4],
+    ]
+    result = read(tmp_path, rows)
+    assert result.observations["value"].tolist() == [1, 2, 3, 4]
+    assert set(result.observations["unit_key"]) == {"万人"}
+    assert set(result.observations["table_no"]) == {"2-1"}
+    assert result.rejects.empty
+
+
+def test_hidden_sheets_are_set_aside(tmp_path):
+    import openpyxl
+
+    path = write_book(tmp_path / "yearbook" / "2010" / "2-1.xlsx", {"a": PLAIN, "b": PLAIN})
+    book = openpyxl.load_workbook(path)
+    book["b"].sheet_state = "hidden"
+    book.save(path)
+    result = read_file(path, relative_to=tmp_path)
+    assert result.files["status"].tolist() == ["read", "set_aside"]
+    assert "hidden sheet" in result.files.iloc[1]["reason"]
+
+
 def test_county_section(tmp_path):
     rows = [["中国2009年县级市数据", ""], ["3-1 人口状况（人）", ""], ["城市", "年末总人口"],
             ["河北省", ""], ["辛集市", 10], ["晋州市", 20], ["河间市", ""]]  # fmt: skip

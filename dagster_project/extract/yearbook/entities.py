@@ -5,6 +5,7 @@ Belongs here: reading the name column from top to bottom. Does not belong here: 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,11 +45,11 @@ def read_entities(
             if filled:
                 found.append(Entity(r, "unnamed", "", province, None, "", True))
             continue
-        name = normalise_name(cell)
+        name = words.place_name(cell)
         _, marks = split_marks(cell)
         kind = _kind(cell, name, filled, province, crosswalk, block.province_col is not None)
         if kind == "province":
-            province = name
+            name = province = _SUM_OF.sub("", name)
         beside = _text(row, block.province_col)
         code = _code(row, block.code_col)
         own = beside or (province if kind == "place" else None)
@@ -62,6 +63,7 @@ def read_entities(
     return found
 
 
+_SUM_OF = re.compile(r"(?:合计|小计|总计)$")  # 河北省合计
 _MUNICIPALITY_NAMES = frozenset(
     name for short in ("北京", "天津", "上海", "重庆") for name in (short, short + "市")
 )
@@ -79,7 +81,7 @@ def _kind(
         return "national"
     if name in _MUNICIPALITY_NAMES:
         return "place"
-    code = crosswalk.province_code(name)
+    code = crosswalk.province_code(_SUM_OF.sub("", name))
     if code is not None and not has_province_column:
         # 吉林 without a suffix is the city once its province has been opened
         inside = province is not None and crosswalk.province_code(province) == code

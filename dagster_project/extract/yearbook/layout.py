@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 
 from dagster_project.extract.crosswalk import Crosswalk
-from dagster_project.extract.text import fold, normalise_name, parse_header, parse_number
+from dagster_project.extract.text import fold, parse_header, parse_number
 from dagster_project.extract.yearbook import words
 from dagster_project.extract.yearbook.sheets import Sheet
 
@@ -100,7 +100,9 @@ def _next_header(
             cell = row[column]
             if not words.has_chinese(cell) or words.is_label(cell):
                 continue
-            known = cell in crosswalk or crosswalk.province_code(cell)
+            known = words.place_name(cell) in crosswalk or crosswalk.province_code(
+                words.place_name(cell)
+            )
             numbers = sum(parse_number(c).kind == "number" for c in row[column + 1 :])
             if known and numbers and index > 0:
                 return index - 1, [column]
@@ -275,8 +277,3 @@ def section_of(lines: list[str], number: str | None) -> str | None:
         return "province"
     major = number.split("-")[0] if number else ""
     return {"2": "prefecture", "3": "county"}.get(major)
-
-
-def entity_text(cell: object) -> str:
-    """A row's name with footnote marks, width and whitespace taken away."""
-    return normalise_name(cell)

@@ -170,6 +170,11 @@ def _read_sheets(
         if not any(not layout.blank(cell) for row in sheet.rows for cell in row):
             collected.table(meta, "set_aside", "blank sheet")
             continue
+        if sheet.hidden:
+            collected.table(
+                meta, "set_aside", "hidden sheet; show it in the workbook to have it read"
+            )
+            continue
         blocks = layout.find_blocks(sheet, crosswalk)
         if not blocks:
             reason = _why_no_table(sheet)

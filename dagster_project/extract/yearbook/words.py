@@ -111,11 +111,19 @@ def is_unit_statement(text: object) -> bool:
 
 
 @lru_cache(maxsize=1 << 14)
+def place_name(text: object) -> str:
+    """Normal form of a row's name; English in the same cell (``石家庄市 Shijiazhuang``) dropped."""
+    name = normalise_name(text)
+    both = re.match(r"([^A-Za-z]*[\u3400-\u9fff][^A-Za-z]*?)[A-Za-z][A-Za-z'’.\-()]*$", name)
+    return both[1].rstrip("(") if both else name
+
+
+@lru_cache(maxsize=1 << 14)
 def looks_like_entity(text: object) -> bool:
     """Whether a name-column cell can name a place: Chinese, short, no label, unit or note."""
     if not has_chinese(text) or is_label(text) or is_unit_statement(text) or is_note(text):
         return False
-    return 2 <= len(normalise_name(text)) <= 20 and not is_continued(text)
+    return 2 <= len(place_name(text)) <= 20 and not is_continued(text)
 
 
 def table_number(text: object) -> str | None:
