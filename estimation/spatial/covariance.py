@@ -62,7 +62,11 @@ def sandwich(
 def spatial_matrix(pieces: Pieces, spatial: float) -> np.ndarray:
     """A = W (I - rho W)^-1, dense."""
     multiplier = Traces(pieces.weights, pieces.logdet).multiplier(spatial)
-    return pieces.weights.lag(multiplier)
+    if abs(spatial) < 0.01:
+        return pieces.weights.lag(multiplier)
+    out = multiplier / spatial  # S = I + rho A, cheaper than a product
+    np.fill_diagonal(out, out.diagonal() - 1 / spatial)
+    return out
 
 
 def information_and_scores(

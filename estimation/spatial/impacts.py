@@ -136,6 +136,9 @@ def _slopes(fit: SpatialFit, m: _Multipliers) -> np.ndarray:
     if fit.has_lag:
         traces = Traces(fit.weights, fit.logdet)
         trace_a2 = float(traces.trace_a(np.array([fit.spatial]))[1][0]) / n
+        sum_a2 = 1 / (1 - fit.spatial) ** 2
+    if fit.has_lag and not fit.weights.is_row_normalised:
+        traces = Traces(fit.weights, fit.logdet)
         ones = np.ones((n, 1))
         right = fit.weights.lag(traces.solve(fit.spatial, ones))[:, 0]
         left = traces.solve(fit.spatial, fit.weights.column_sums[:, None], transpose=True)[:, 0]
@@ -172,7 +175,7 @@ def impacts(
     names, _, _ = _positions(fit)
     k = len(fit.beta)
     size = k + 1 if fit.spatial_name else k
-    matrix = fit.covariance(covariance).to_numpy()[:size, :size]
+    matrix = fit.covariance_matrix(covariance)[:size, :size]
     rho = fit.spatial if fit.has_lag else 0.0
     at = _multipliers(fit, np.array([rho]))
     point = _effects(fit, fit.beta[None, :], at)[0]

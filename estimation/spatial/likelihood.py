@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy import optimize
@@ -36,19 +37,23 @@ def _sizes(arrays: SpatialArrays, effects: str, correction: str | None) -> _Size
     return _Sizes(periods, periods * (n - 1 if across else n), across)
 
 
+class Objective(Protocol):
+    """Concentrated log-likelihood at many rho; ``det`` are known values of ln|I - rho W|."""
+
+    def __call__(self, rho: np.ndarray, det: np.ndarray | None = None) -> np.ndarray:
+        """Values (R,)."""
+        ...
+
+
 def maximise(
-    objective: Callable[[np.ndarray], np.ndarray],
+    objective: Objective,
     slope: Callable[[float], float],
     determinant: LogDeterminant,
 ) -> float:
     """Global maximum on the open interval: a grid, then the root of the score around its best."""
     low, high = determinant.lower, determinant.upper
-    # Denser at the bounds and around zero, where the likelihood bends most.
-    unit = (
-        1 - np.cos(np.linspace(0, np.pi, 61 if determinant.method == "eigenvalues" else 17))
-    ) / 2
-    centre = np.concatenate([low + (0 - low) * unit, high * unit[1:]])[1:-1]
-    values = objective(centre)
+    centre, determinants = determinant.grid
+    values = objective(centre, determinants)
     best = int(np.argmax(values))
     left = centre[best - 1] if best else low + 1e-9 * (high - low)
     right = centre[best + 1] if best + 1 < len(centre) else high - 1e-9 * (high - low)
@@ -78,12 +83,12 @@ def _concentrated(
     rss_slope: Callable[[float], tuple[float, float]],
     determinant: LogDeterminant,
     sizes: _Sizes,
-) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[float], float]]:
+) -> tuple[Objective, Callable[[float], float]]:
     n, t = sizes.n_obs, sizes.periods
 
-    def objective(rho: np.ndarray) -> np.ndarray:
+    def objective(rho: np.ndarray, det: np.ndarray | None = None) -> np.ndarray:
         rho = np.atleast_1d(rho)
-        det = determinant.value(rho)
+        det = determinant.value(rho) if det is None else det
         if sizes.subtract:
             det = det - np.log1p(-rho)
         return -n / 2 * (np.log(2 * np.pi) + 1 + np.log(rss(rho) / n)) + t * det
@@ -255,14 +260,18 @@ def finish(
             residual = y - spatial * wy - x @ beta
         elif kind == "error":
             residual = y_used - x_used @ beta
-    information, scores = covariance.information_and_scores(
-        pieces, beta, spatial, sigma2, x_used, residual
-    )
+
+    def moments() -> tuple[np.ndarray, covariance.ScoreVariance]:
+        return covariance.information_and_scores(pieces, beta, spatial, sigma2, x_used, residual)
+
+    def prediction() -> float:
+        fitted = x @ beta
+        if kind == "lag":
+            solver = Traces(arrays.weights, determinant)
+            fitted = solver.solve(spatial, fitted.reshape(t, n).T).T.ravel()
+        return _squared_correlation(y, fitted)
+
     total = arrays.y - arrays.y.mean()
-    fitted = x @ beta
-    if kind == "lag":
-        solver = Traces(arrays.weights, determinant)
-        fitted = solver.solve(spatial, fitted.reshape(t, n).T).T.ravel()
     level_error = residual if kind != "error" else y - x @ beta
     counted = {"none": 0, "individual": 1, "time": t, "twoway": t}[effects]
     return SpatialFit(
@@ -275,8 +284,8 @@ def finish(
         spatial=spatial,
         sigma2=sigma2,
         loglik=float(loglik),
-        information=information,
-        scores=scores,
+        moments=moments,
+        prediction=prediction,
         residuals=residual.reshape(t, n),
         n_obs=t * n,
         n_entities=n,
@@ -284,7 +293,6 @@ def finish(
         n_parameters=x.shape[1] + (kind != "none") + counted,
         r2=1 - rss / float((total**2).sum()),
         r2_within=1 - float(level_error @ level_error) / float(y @ y),
-        corr2=_squared_correlation(y, fitted),
         weights=arrays.weights,
         logdet=determinant,
     )

@@ -23,12 +23,22 @@ _EDGE = 1e-6
 _NODES = 32
 
 
+def _grid(low: float, high: float, points: int) -> np.ndarray:
+    unit = (1 - np.cos(np.linspace(0, np.pi, points))) / 2
+    return np.concatenate([low - low * unit, high * unit[1:]])[1:-1]
+
+
 class LogDeterminant(Protocol):
     """What likelihoods and impacts ask of a weights matrix."""
 
     lower: float
     upper: float
     method: str
+
+    @property
+    def grid(self) -> tuple[np.ndarray, np.ndarray]:
+        """Points inside the interval, denser at its ends and around zero, and the values there."""
+        ...
 
     def value(self, rho: np.ndarray) -> np.ndarray:
         """ln|I - rho W| for each rho."""
@@ -52,6 +62,11 @@ class DenseLogDeterminant:
         # The interval around zero on which I - rho W stays invertible (Anselin 1988, sec. 6.1).
         self.lower = 1 / low if low < -1e-12 else -1 / max(weights.spectral_radius, 1e-12)
         self.upper = 1 / high if high > 1e-12 else 1.0
+
+    @cached_property
+    def grid(self) -> tuple[np.ndarray, np.ndarray]:
+        points = _grid(self.lower, self.upper, 61)
+        return points, self.value(points)
 
     def value(self, rho: np.ndarray) -> np.ndarray:
         grid = np.atleast_1d(np.asarray(rho, dtype=float))
@@ -81,6 +96,11 @@ class SparseLogDeterminant:
         self.lower, self.upper = -1 / radius, 1 / radius
         self._known: dict[float, float] = {}
         self._pieces: list[tuple[float, float, np.ndarray]] = []
+
+    @cached_property
+    def grid(self) -> tuple[np.ndarray, np.ndarray]:
+        points = _grid(self.lower, self.upper, 17)
+        return points, self.value(points)
 
     def _single(self, rho: float) -> float:
         if rho not in self._known:
@@ -143,13 +163,15 @@ class Traces:
         return self.weights.matrix.toarray()
 
     def multiplier(self, rho: float) -> np.ndarray:
-        """S = (I - rho W)^-1, dense (N, N)."""
+        """S = (I - rho W)^-1, dense (N, N); the last one is kept on the dense path."""
         n = self.weights.n
         if self._dense is not None:
-            return np.linalg.inv(np.eye(n) - rho * self._dense)
-        factor = sparse_linalg.splu(
-            sparse.identity(n, format="csc") - rho * sparse.csc_matrix(self.weights.matrix)
-        )
+            known = getattr(self.logdet, "last_multiplier", None)
+            if known is None or known[0] != rho:
+                known = (rho, np.linalg.inv(np.eye(n) - rho * self._dense))
+                self.logdet.last_multiplier = known  # type: ignore[attr-defined]
+            return known[1]
+        factor = self._factor(rho)
         out = np.empty((n, n))
         block = 256
         for start in range(0, n, block):
@@ -159,14 +181,16 @@ class Traces:
             out[:, start:stop] = factor.solve(right)
         return out
 
+    def _factor(self, rho: float) -> sparse_linalg.SuperLU:
+        identity = sparse.identity(self.weights.n, format="csc")
+        return sparse_linalg.splu(identity - rho * sparse.csc_matrix(self.weights.matrix))
+
     def solve(self, rho: float, right: np.ndarray, transpose: bool = False) -> np.ndarray:
         """(I - rho W)^-1 applied to (N, m), or its transpose."""
-        n = self.weights.n
         if self._dense is not None:
-            inside = np.eye(n) - rho * self._dense
-            return np.linalg.solve(inside.T if transpose else inside, right)
-        inside = sparse.identity(n, format="csc") - rho * sparse.csc_matrix(self.weights.matrix)
-        return sparse_linalg.splu(inside).solve(right, trans="T" if transpose else "N")
+            multiplier = self.multiplier(rho)
+            return (multiplier.T if transpose else multiplier) @ right
+        return self._factor(rho).solve(right, trans="T" if transpose else "N")
 
 
 def log_determinant(weights: Weights, method: str = "auto") -> LogDeterminant:

@@ -64,14 +64,18 @@ class RandomEffectsFit:
         names = [*self.names, self.spatial_name, "sigma2", "phi2"]
         return pd.Series([*self.beta, self.spatial, self.sigma2, self.phi2], index=names)
 
+    def covariance_matrix(self) -> np.ndarray:
+        """Inverse expected information, in the order of ``parameters``."""
+        return covariance.invert(self.information)
+
     def covariance(self) -> pd.DataFrame:
         """Inverse expected information."""
         names = list(self.parameters.index)
-        return pd.DataFrame(covariance.invert(self.information), index=names, columns=names)
+        return pd.DataFrame(self.covariance_matrix(), index=names, columns=names)
 
     def tidy(self, level: float = 0.95) -> pd.DataFrame:
         """Coefficients and the spatial parameter."""
-        frame = covariance.tidy(self.parameters, np.sqrt(np.diag(self.covariance())), level)
+        frame = covariance.tidy(self.parameters, np.sqrt(np.diag(self.covariance_matrix())), level)
         return frame[~frame["term"].isin(["sigma2", "phi2"])].reset_index(drop=True)
 
 
@@ -89,7 +93,15 @@ class _Moments:
 
     def at(self, phi2: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Z'Z, Z'WZ + its transpose, (WZ)'WZ in the metric Q + phi2 P."""
-        s, k = self.within + phi2 * self.between, self.k
+        return self._blocks(self.within + phi2 * self.between)
+
+    def between_at(self, spatial: float) -> np.ndarray:
+        """(Z - rho W Z)'P(Z - rho W Z)."""
+        a, b, c = self._blocks(self.between)
+        return a - spatial * b + spatial**2 * c
+
+    def _blocks(self, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        k = self.k
         cross = s[:k, k:]
         return s[:k, :k], cross + cross.T, s[k:, k:]
 
@@ -100,6 +112,7 @@ def random_effects(
     model: str = "sdm",
     effects: str = "individual",
     logdet: str | LogDeterminant = "auto",
+    near: float | None = None,
 ) -> RandomEffectsFit:
     """Maximum likelihood with random individual effects.
 
@@ -110,6 +123,8 @@ def random_effects(
     model : {"sar", "sdm", "sem", "sdem"}
     effects : {"individual", "twoway"}
         Random individual effects; ``twoway`` takes time effects out as fixed.
+    near : float, optional
+        phi2 of a similar model: the search starts there instead of on a grid.
 
     Notes
     -----
@@ -146,13 +161,14 @@ def random_effects(
         v = np.concatenate([[1.0], -coefficient])
         return float(v @ value @ v), float(v @ change @ v), coefficient
 
-    def best(log_phi2: float) -> tuple[float, float]:
+    def best(log_phi2: float) -> tuple[float, float, float]:
+        """Log-likelihood at its best rho, that rho, and the slope in ln phi2 (envelope)."""
         phi2 = float(np.exp(log_phi2))
         pieces = moments.at(phi2)
         rss, slope = _lag_profile(*pieces) if lag else _error_profile(profile, pieces)
 
-        def objective(rho: np.ndarray) -> np.ndarray:
-            det = determinant.value(rho)
+        def objective(rho: np.ndarray, det: np.ndarray | None = None) -> np.ndarray:
+            det = determinant.value(rho) if det is None else det
             return -t * n / 2 * (np.log(2 * np.pi) + 1 + np.log(rss(rho) / (t * n))) + t * det
 
         def score(rho: float) -> float:
@@ -162,19 +178,26 @@ def random_effects(
             )
 
         spatial = maximise(objective, score, determinant)
-        return float(objective(np.array([spatial]))[0]) + n / 2 * log_phi2, spatial
+        value = float(objective(np.array([spatial]))[0]) + n / 2 * log_phi2
+        total, _, coefficient = profile(spatial, pieces)
+        v = np.concatenate([[1.0], -coefficient])
+        between = float(v @ moments.between_at(spatial) @ v)
+        return value, spatial, n / 2 - t * n / 2 * phi2 * between / total
 
     grid = np.linspace(*_LOG_PHI2, 8)
-    start = int(np.argmax([best(float(g))[0] for g in grid]))
-    low, high = grid[max(0, start - 1)], grid[min(len(grid) - 1, start + 1)]
-    found = optimize.minimize_scalar(
-        lambda g: -best(float(g))[0],
-        bounds=(low, high),
-        method="bounded",
-        options={"xatol": 1e-8},
-    )
-    log_phi2 = float(found.x)
-    loglik, spatial = best(log_phi2)
+    if near is not None:
+        grid = np.clip(np.log(near) + np.array([-2.5, -0.5, 0.5, 2.5]), *_LOG_PHI2)
+    tried = [best(float(g)) for g in grid]
+    start = int(np.argmax([found[0] for found in tried]))
+    if near is not None and start in (0, 3):
+        return random_effects(arrays, model=model, effects=effects, logdet=determinant)
+    low, high = max(0, start - 1), min(len(grid) - 1, start + 1)
+    log_phi2 = float(grid[start])
+    if tried[low][2] > 0 > tried[high][2]:
+        log_phi2 = float(
+            optimize.brentq(lambda g: best(float(g))[2], grid[low], grid[high], xtol=1e-12)
+        )
+    loglik, spatial, _ = best(log_phi2)
     phi2 = float(np.exp(log_phi2))
     rss, _, coefficient = profile(spatial, moments.at(phi2))
     sigma2 = rss / (t * n)

@@ -6,7 +6,9 @@ moments (``covariance``), impacts.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -34,16 +36,14 @@ class SpatialFit:
     sigma2 : float
     loglik : float
         At the maximum, constants in, before any Lee-Yu ``elhorst`` correction.
-    information : ndarray (p, p)
-        Expected information of (beta, spatial, sigma2) at the reported values.
-    scores : ScoreVariance
-        What the city-clustered sandwich needs.
+    moments : callable
+        Gives information and scores; called once, when first asked for (a likelihood ratio needs
+        neither).
     residuals : ndarray (T, N)
         Innovations with the effects taken out.
     n_obs, n_entities, n_periods : int
-    r2, r2_within, corr2 : float
-        1 - e'e / total sum of squares (effects count as explained); the same within; squared
-        correlation of demeaned outcome and reduced-form prediction (Elhorst 2014, sec. 3.4).
+    r2, r2_within : float
+        1 - e'e / total sum of squares (effects count as explained); the same within.
     """
 
     model: str
@@ -55,8 +55,8 @@ class SpatialFit:
     spatial: float
     sigma2: float
     loglik: float
-    information: np.ndarray
-    scores: covariance.ScoreVariance
+    moments: Callable[[], tuple[np.ndarray, covariance.ScoreVariance]] = field(repr=False)
+    prediction: Callable[[], float] = field(repr=False)
     residuals: np.ndarray
     n_obs: int
     n_entities: int
@@ -64,9 +64,27 @@ class SpatialFit:
     n_parameters: int
     r2: float
     r2_within: float
-    corr2: float
     weights: Weights
     logdet: LogDeterminant = field(repr=False)
+
+    @cached_property
+    def _second(self) -> tuple[np.ndarray, covariance.ScoreVariance]:
+        return self.moments()
+
+    @property
+    def information(self) -> np.ndarray:
+        """Expected information (p, p) of (beta, spatial, sigma2) at the reported values."""
+        return self._second[0]
+
+    @property
+    def scores(self) -> covariance.ScoreVariance:
+        """What the city-clustered sandwich needs."""
+        return self._second[1]
+
+    @cached_property
+    def corr2(self) -> float:
+        """Squared correlation of demeaned outcome and reduced-form prediction (Elhorst 2014)."""
+        return self.prediction()
 
     @property
     def has_lag(self) -> bool:
@@ -92,6 +110,20 @@ class SpatialFit:
         middle = [self.spatial] if self.spatial_name else []
         return pd.Series([*self.beta, *middle, self.sigma2], index=list(self.parameter_names))
 
+    def covariance_matrix(self, kind: str = "analytic") -> np.ndarray:
+        """``covariance`` as an array in the order of ``parameter_names``."""
+        if kind == "analytic":
+            return self._analytic
+        if kind == "cluster":
+            return covariance.sandwich(
+                self._analytic, self.scores, self.n_obs, self.n_entities, self.n_parameters
+            )
+        raise ValueError(f"covariance {kind!r} is unknown; use 'analytic' or 'cluster'")
+
+    @cached_property
+    def _analytic(self) -> np.ndarray:
+        return covariance.invert(self.information)
+
     def covariance(self, kind: str = "analytic") -> pd.DataFrame:
         """Covariance of all parameters.
 
@@ -106,15 +138,8 @@ class SpatialFit:
         ValueError
             Unknown kind.
         """
-        matrix = covariance.invert(self.information)
-        if kind == "cluster":
-            matrix = covariance.sandwich(
-                matrix, self.scores, self.n_obs, self.n_entities, self.n_parameters
-            )
-        elif kind != "analytic":
-            raise ValueError(f"covariance {kind!r} is unknown; use 'analytic' or 'cluster'")
         names = list(self.parameter_names)
-        return pd.DataFrame(matrix, index=names, columns=names)
+        return pd.DataFrame(self.covariance_matrix(kind), index=names, columns=names)
 
     def se_rule(self, kind: str = "analytic") -> str:
         """The standard-error convention in words."""
@@ -124,6 +149,6 @@ class SpatialFit:
 
     def tidy(self, kind: str = "analytic", level: float = 0.95) -> pd.DataFrame:
         """Coefficients and spatial parameter: term, estimate, std_error, statistic, p, interval."""
-        matrix = self.covariance(kind)
-        frame = covariance.tidy(self.parameters, np.sqrt(np.diag(matrix)), level)
+        errors = np.sqrt(np.diag(self.covariance_matrix(kind)))
+        frame = covariance.tidy(self.parameters, errors, level)
         return frame[frame["term"] != "sigma2"].reset_index(drop=True)

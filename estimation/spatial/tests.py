@@ -8,7 +8,7 @@ log-likelihoods of panels cannot be compared.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -153,7 +153,7 @@ def wald(fit: SpatialFit, against: str, kind: str = "analytic") -> Specification
         raise ValueError(f"{fit.model} has no Durbin terms to test")
     k = len(fit.beta)
     size = k + (1 if fit.spatial_name else 0)
-    matrix = fit.covariance(kind).to_numpy()[:size, :size]
+    matrix = fit.covariance_matrix(kind)[:size, :size]
     jacobian = np.zeros((len(pairs), size))
     value = np.empty(len(pairs))
     for row, (own, lagged) in enumerate(pairs):
@@ -181,11 +181,13 @@ def hausman(fixed: SpatialFit, random: RandomEffectsFit) -> SpecificationTest:
     difference of variances has negative eigenvalues, only the positive part is used, the degrees
     of freedom are its rank, and the note says so: prefer the Mundlak form then.
     """
-    names = [n for n in fixed.parameter_names if n != "sigma2"]
-    d = (fixed.parameters[names] - random.parameters[names]).to_numpy()
+    shared = [n for n in fixed.parameter_names if n != "sigma2"]
+    ours = np.array([fixed.parameter_names.index(n) for n in shared])
+    theirs = np.array([(*random.names, random.spatial_name).index(n) for n in shared])
+    d = fixed.parameters.to_numpy()[ours] - random.parameters.to_numpy()[theirs]
     scale = 1.0 if fixed.lee_yu else fixed.n_periods / (fixed.n_periods - 1)
-    v_fixed = scale * fixed.covariance().loc[names, names].to_numpy()
-    difference = v_fixed - random.covariance().loc[names, names].to_numpy()
+    v_fixed = scale * fixed.covariance_matrix()[np.ix_(ours, ours)]
+    difference = v_fixed - random.covariance_matrix()[np.ix_(theirs, theirs)]
     unit = 1 / np.sqrt(np.diag(v_fixed))
     values, vectors = np.linalg.eigh(difference * np.outer(unit, unit))
     positive = values > 1e-8
@@ -198,7 +200,12 @@ def hausman(fixed: SpatialFit, random: RandomEffectsFit) -> SpecificationTest:
 
 
 def mundlak(
-    arrays: SpatialArrays, *, model: str, effects: str, logdet: LogDeterminant
+    arrays: SpatialArrays,
+    *,
+    model: str,
+    effects: str,
+    logdet: LogDeterminant,
+    near: float | None = None,
 ) -> SpecificationTest:
     """Hausman's question as a Wald test that unit means add nothing to the random-effects model."""
     within = demean(arrays.x, effects)
@@ -209,13 +216,13 @@ def mundlak(
         and np.linalg.norm(arrays.x[..., j].mean(axis=0) - arrays.x[..., j].mean()) > 1e-10
     ]
     fit = random_effects(
-        with_unit_means(arrays, varying), model=model, effects=effects, logdet=logdet
+        with_unit_means(arrays, varying), model=model, effects=effects, logdet=logdet, near=near
     )
-    names = [f"mean:{n}" for n in varying]
-    value = fit.parameters[names].to_numpy()
-    matrix = fit.covariance().loc[names, names].to_numpy()
+    at = np.array([fit.names.index(f"mean:{n}") for n in varying])
+    value = fit.beta[at]
+    matrix = fit.covariance_matrix()[np.ix_(at, at)]
     statistic = float(value @ np.linalg.solve(matrix, value))
-    return SpecificationTest("Hausman_Mundlak", statistic, len(names), "unit means add nothing")
+    return SpecificationTest("Hausman_Mundlak", statistic, len(varying), "unit means add nothing")
 
 
 def specification_tests(
@@ -253,13 +260,9 @@ def specification_tests(
         "time": time,
         "purpose": f"spatial tests of {outcome}",
     }
-    plain = spatial_arrays(data, durbin=(), weights=weights, **shape)  # type: ignore[arg-type]
-    durbin = spatial_arrays(
-        data,
-        durbin=regressors,
-        weights=plain.weights,
-        **shape,  # type: ignore[arg-type]
-    )
+    durbin = spatial_arrays(data, durbin=regressors, weights=weights, **shape)  # type: ignore[arg-type]
+    k = len(regressors)
+    plain = replace(durbin, x=durbin.x[..., :k], names=durbin.names[:k])
     determinant = log_determinant(plain.weights, logdet)
     fits = {
         ("sar", effects): fit_arrays(plain, model="sar", effects=effects, logdet=determinant),
@@ -267,7 +270,7 @@ def specification_tests(
     }
     for other in dict.fromkeys([effects, "twoway", "individual", "time"]):
         fits["sdm", other] = fit_arrays(durbin, model="sdm", effects=other, logdet=determinant)
-    sdm, k = fits["sdm", effects], len(regressors)
+    sdm = fits["sdm", effects]
     t, n = plain.shape
     kind = "individual" if effects in ("none", "time") else effects
     random = random_effects(durbin, model="sdm", effects=kind, logdet=determinant)
@@ -294,6 +297,6 @@ def specification_tests(
             "no individual effects",
         ),
         hausman(fits["sdm", kind], random),
-        mundlak(durbin, model="sdm", effects=kind, logdet=determinant),
+        mundlak(durbin, model="sdm", effects=kind, logdet=determinant, near=random.phi2),
     ]
     return SpecificationTests(tuple(results), fits, random)
