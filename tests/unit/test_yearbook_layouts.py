@@ -254,6 +254,24 @@ def test_page_breaks_repeat_the_header_over_further_cities(tmp_path):
     assert result.rejects.empty
 
 
+def test_percent_formatted_cells_give_what_is_shown(tmp_path):
+    import openpyxl
+
+    rows = [["2-8 构成", "", ""], ["城市", "第一产业比重(%)", "年末总人口(万人)"],
+            ["北京市", 0.123, 5], ["天津市", 0.07, 6], ["上海市", "8.5%", 7]]  # fmt: skip
+    path = write_book(tmp_path / "yearbook" / "2010" / "2-8.xlsx", rows)
+    book = openpyxl.load_workbook(path)
+    book.active["B3"].number_format = "0.0%"
+    book.active["B4"].number_format = '0"%"'  # a literal sign: 0.07 is 0.07 %
+    book.save(path)
+    frame = read_file(path, relative_to=tmp_path).observations
+    shares = frame[frame["unit_key"] == "%"]
+    assert shares["value"].tolist() == [12.3, 0.07, 8.5]
+    assert shares["value_printed"].tolist() == ["12.3%", "0.07", "8.5%"]
+    assert "stored as 0.123" in shares.iloc[0]["note"]
+    assert frame.loc[frame["unit_key"] == "万人", "value"].tolist() == [5, 6, 7]
+
+
 def test_hidden_sheets_are_set_aside(tmp_path):
     import openpyxl
 

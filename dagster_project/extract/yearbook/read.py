@@ -15,7 +15,14 @@ from dagster_project.extract import crosswalk as crosswalk_module
 from dagster_project.extract.crosswalk import Crosswalk
 from dagster_project.extract.safety import DEFAULT_LIMITS, Limits, check_path
 from dagster_project.extract.schema import ExtractError, ExtractResult
-from dagster_project.extract.text import cell_name, fold, parse_header, parse_number, printed
+from dagster_project.extract.text import (
+    Parsed,
+    cell_name,
+    fold,
+    parse_header,
+    parse_number,
+    printed,
+)
 from dagster_project.extract.yearbook import edition as editions
 from dagster_project.extract.yearbook import layout, words
 from dagster_project.extract.yearbook.collect import Collector, TableMeta
@@ -336,6 +343,12 @@ def _read_cells(
             if parsed.kind == "missing":
                 counts["missing"] += entity.kind == "place"
                 continue
+            shown, remark = printed(cell), parsed.note
+            if parsed.value is not None and (entity.row, column.index) in sheet.percent:
+                value = round(parsed.value * 100, 10)
+                remark = f"percent format: stored as {shown}"
+                shown = f"{printed(value)}%"
+                parsed = Parsed("number", value)
             failed = problem
             if failed is None and not column.key:
                 failed = (
@@ -371,9 +384,9 @@ def _read_cells(
                 entity.name,
                 entity.code,
                 entity.province,
-                printed(cell),
+                shown,
                 parsed.value,
-                "; ".join(n for n in (parsed.note, row_note, column.note) if n),
+                "; ".join(n for n in (remark, row_note, column.note) if n),
             )
     aside = [f"{kind} (column {c + 1})" for c, kind in sorted(block.skipped.items())]
     remarks = [f"set aside: {', '.join(aside)}"] if aside else []

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.etree.ElementTree import ParseError
+from zipfile import BadZipFile
 
 from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
 from dagster_project.extract.safety import DEFAULT_LIMITS, Limits, check_workbook
 from dagster_project.extract.schema import ExtractError
+from dagster_project.extract.yearbook.percent import percent_cells
 
 
 @dataclass
@@ -24,12 +27,15 @@ class Sheet:
         Cells from A1 on, all rows equally long; blanks are empty strings.
     merges : list of tuple
         Merged ranges as (first row, first column, last row, last column), 0-based, inclusive.
+    percent : set of tuple
+        Cells (row, column), 0-based, that show a hundred times the number they store.
     """
 
     name: str
     rows: list[list[object]]
     merges: list[tuple[int, int, int, int]] = field(default_factory=list)
     hidden: bool = False
+    percent: set[tuple[int, int]] = field(default_factory=set)
 
     @property
     def width(self) -> int:
@@ -47,6 +53,7 @@ def open_sheets(path: Path, limits: Limits = DEFAULT_LIMITS) -> list[Sheet]:
     """
     kind = check_workbook(path, limits)
     try:
+        percent = percent_cells(path) if kind == "xlsx" else {}
         with CalamineWorkbook.from_path(str(path)) as book:
             sheets = []
             for meta in book.sheets_metadata:
@@ -61,8 +68,9 @@ def open_sheets(path: Path, limits: Limits = DEFAULT_LIMITS) -> list[Sheet]:
                     for first, last in (sheet.merged_cell_ranges or [])
                 ]
                 hidden = meta.visible != SheetVisibleEnum.Visible
-                sheets.append(Sheet(meta.name, rows, merges, hidden))
-    except (CalamineError, OSError, ValueError) as error:
+                shown = percent.get(meta.name, set())
+                sheets.append(Sheet(meta.name, rows, merges, hidden, shown))
+    except (CalamineError, OSError, ValueError, ParseError, BadZipFile) as error:
         raise ExtractError(
             f"{path.name}: the {kind} workbook cannot be read ({error}); open it in Excel and save "
             "it again as .xlsx"
