@@ -22,6 +22,7 @@ from dagster_project.extract.units import unit_key
 __all__ = [
     "Header",
     "Parsed",
+    "Scope",
     "cell_name",
     "column_letter",
     "fold",
