@@ -15,10 +15,7 @@ from dagster_project.extract import crosswalk as crosswalk_module
 from dagster_project.extract.crosswalk import Crosswalk
 from dagster_project.extract.safety import DEFAULT_LIMITS, Limits, check_path
 from dagster_project.extract.schema import ExtractError, ExtractResult
-from dagster_project.extract.text import (
-    fold,
-    parse_header,
-)
+from dagster_project.extract.text import Scope, fold, parse_header
 from dagster_project.extract.yearbook import edition as editions
 from dagster_project.extract.yearbook import layout, words
 from dagster_project.extract.yearbook.cells import read_cells
