@@ -27,7 +27,7 @@ from estimation.dml.progress import Progress
 
 BACKENDS = ("threads", "processes", "dask")
 # Part of every key: raise it when a change here or in ``learners`` changes predictions.
-_FORMAT = 1
+_FORMAT = 2
 _LIBRARIES = ("numpy", "scikit-learn", "lightgbm")
 
 
