@@ -183,6 +183,12 @@ def dcdh(
 
     c = prepare(data, outcome=outcome, treatment=treatment, entity=entity, time=time)
     times = np.sort(c.frame[time].unique())
+    # The method compares every entity with its first period, so that one must be there.
+    first = c.frame.groupby(entity)[time].min()
+    late = set(first.index[first > times[0]])
+    if late:
+        rest = c.frame[~c.frame[entity].isin(late)].drop(columns="cohort")
+        c = prepare(rest, outcome=outcome, treatment=treatment, entity=entity, time=time)
     cohorts = c.sizes.index[c.sizes.index != 0]
     longest = int(np.sum(times >= cohorts.min()))
     if not c.never:
@@ -205,6 +211,7 @@ def dcdh(
         diagnostics={
             **common_diagnostics(c, warning),
             "horizons": wanted,
+            "n_entities_without_first_time": len(late),
             "twfe_share_negative_weights": float(result.twfe_fraction_negative),
             "twfe_sigma_fe": float(result.twfe_sigma_fe),
         },

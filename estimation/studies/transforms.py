@@ -60,6 +60,12 @@ def apply(
         If a column that a transform needs is absent or empty.
     """
     frame = data.copy()
+    for column in frame.columns:
+        # Nullable numbers turn comparisons with a missing value into missing; floats into false.
+        if isinstance(frame[column].dtype, pd.api.extensions.ExtensionDtype) and (
+            pd.api.types.is_numeric_dtype(frame[column].dtype)
+        ):
+            frame[column] = frame[column].astype(float)
     for step in transforms:
         if len(step) != 1:
             raise ValueError(f"a transform is a mapping with one key, got {sorted(step)}")
@@ -276,6 +282,12 @@ def _shift(
     return frame.drop(columns=clash).merge(moved, on=keys, how="left")
 
 
+def _within_sample(frame: pd.DataFrame, adoption: str, model: ModelSpec) -> pd.Series:
+    """Adoption years; one after the last year of the sample is never, as far as it can show."""
+    years = frame[adoption].astype(float)
+    return years.where(years <= float(frame[model.time].max()))
+
+
 @transform("shift_treatment")
 def _shift_treatment(frame: pd.DataFrame, argument: Any, model: ModelSpec) -> pd.DataFrame:
     """Counterfactual timing: adoption ``years`` earlier, on years before the true adoption.
@@ -286,7 +298,7 @@ def _shift_treatment(frame: pd.DataFrame, argument: Any, model: ModelSpec) -> pd
     o = _options(argument, "shift_treatment", ["treatment", "adoption", "years", "before"])
     treatment = o.get("treatment", model.treatment[0])
     require(frame, [o["adoption"]], "transform shift_treatment")
-    true = frame[o["adoption"]].astype(float)
+    true = _within_sample(frame, o["adoption"], model)
     t = frame[model.time].astype(float)
     keep = t < float(o["before"]) if "before" in o else true.isna() | (t < true)
     frame[treatment] = (t >= true - abs(int(o["years"]))).astype(float)  # NaN compares as False
@@ -297,11 +309,13 @@ def _shift_treatment(frame: pd.DataFrame, argument: Any, model: ModelSpec) -> pd
 def _keep_cohorts(frame: pd.DataFrame, argument: Any, model: ModelSpec) -> pd.DataFrame:
     """Keep never-treated entities and the cohorts listed (or adopted up to ``last``).
 
+    Entities that adopt after the sample ends count as never treated.
+
     ``set_year`` replaces their adoption by one date, which makes a single-date design.
     """
     o = _options(argument, "keep_cohorts", ["adoption", "cohorts", "last", "set_year", "treatment"])
     require(frame, [o["adoption"]], "transform keep_cohorts")
-    adoption = frame[o["adoption"]].astype(float)
+    adoption = _within_sample(frame, o["adoption"], model)
     chosen = adoption.isin([float(c) for c in o["cohorts"]]) if "cohorts" in o else (
         adoption <= float(o["last"])
     )  # fmt: skip

@@ -30,6 +30,14 @@ def test_input_is_left_alone(frame):
     pd.testing.assert_frame_equal(frame, before)
 
 
+def test_missing_nullable_integers_compare_as_false(frame):
+    years = (frame["year"] - frame["adopted"]).where(frame["d"] == 1)
+    frame["years"] = years.astype("Int32")
+    out = run(frame, {"add_columns": {"late": "d * (years > 2)"}})
+    assert out["late"].notna().all()
+    assert out["late"].sum() == (years > 2).sum() > 0
+
+
 def test_rows_kept(frame):
     assert set(run(frame, {"drop_years": [2003, 2005]})["year"]) == set(range(2000, 2010)) - {
         2003,
