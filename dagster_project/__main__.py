@@ -69,7 +69,7 @@ def run(job_name: str) -> int:
 
 
 def _failed(result: object) -> None:
-    """The first failure in plain words; the full story is in the UI."""
+    """What failed, in plain words; the full story is in the UI."""
     _say("\nThe run did not finish. The last published release, if any, is unchanged.")
     for event in result.all_events:  # type: ignore[attr-defined]
         if event.is_step_failure:
@@ -77,6 +77,10 @@ def _failed(result: object) -> None:
             while error is not None and error.cause is not None:
                 error = error.cause
             _say(f"\n{event.step_key}:\n{error.message.strip() if error else event.message}")
+        if event.event_type_value == "ASSET_CHECK_EVALUATION":
+            check = event.asset_check_evaluation_data
+            if check.blocking and not check.passed:
+                _say(f"\nrule {check.check_name}: {check.description}")
 
 
 def _slowest(result: object, seconds: float) -> None:

@@ -86,6 +86,20 @@ def change_against_year(table: pd.DataFrame, column: str) -> pd.Series:
     return change - change.groupby(table["year"]).transform("median")
 
 
+def share_outside_by_year(
+    table: pd.DataFrame, values: pd.Series, low: float, high: float
+) -> pd.Series:
+    """Share of a year's values outside an interval, carried by the year's first row.
+
+    A misprint in one city is a finding; a tenth of a year's cities outside is a defect of the
+    source (columns exchanged, units mixed) and no release should carry it.
+    """
+    known = values.notna()
+    outside = (known & ~values.between(low, high)).astype("float64").where(known)
+    share = outside.groupby(table["year"]).transform("mean")
+    return share.where(~table.duplicated("year"))
+
+
 def withdrawn(table: pd.DataFrame, flag: str) -> pd.Series:
     """1 where an absorbing flag falls from 1 to 0, else 0 (NaN in a city's first year)."""
     before = table[flag].groupby(table["city_code"]).shift()

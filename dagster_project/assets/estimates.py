@@ -50,10 +50,17 @@ def load_sample(settings: Settings, table: str) -> pd.DataFrame:
     """
     with connect(settings.published / "panel.duckdb", read_only=True) as connection:
         try:
-            frame = connection.execute(f'select * from "{table}" order by all').df()
+            # Where a city lies is the same in every sample, so it is kept once, with the cities.
+            return connection.execute(
+                f"""
+                select sample.*, cities.lon, cities.lat
+                from "{table}" as sample
+                left join cities using (city_code)
+                order by sample.city_code, sample.year
+                """
+            ).df()
         except duckdb.CatalogException as error:
             raise release.ReleaseError(f"the release has no table {table}: {error}") from error
-    return frame
 
 
 def _neighbours(settings: Settings) -> pd.DataFrame | None:

@@ -96,6 +96,7 @@ class Exhibit(_Strict):
     kind: Literal["table", "figure"] = "table"
     beyond: bool = False
     spine: bool = False
+    full_only: bool = False
     model: dict[str, Any] = Field(default_factory=dict)
     columns: tuple[Column, ...]
 
@@ -108,8 +109,8 @@ class Study(_Strict):
     citation: str
     sample: str
     note: str | None = None
-    # What a run of ordinary size covers: everything, or only the columns marked `spine`, where the
-    # rest takes minutes and is left to a full run.
+    # What a run of ordinary size covers: everything (but the exhibits marked `full_only`), or the
+    # columns marked `spine`, where the rest takes minutes and is left to a full run.
     ordinary_run: Literal["all", "spine"] = "all"
     baseline: dict[str, Any]
     exhibits: tuple[Exhibit, ...]

@@ -75,6 +75,22 @@ def test_a_shifted_digit_names_city_year_value_and_cell(panel: pd.DataFrame) -> 
     assert "2-7.xlsx" in message
 
 
+def test_one_misprinted_share_warns_and_a_whole_year_of_them_stops(panel: pd.DataFrame) -> None:
+    one = panel.copy()
+    row = one.index[(one["city_code"] == "110004") & (one["year"] == 2016)]
+    one.loc[row, "share_primary"] += 20
+    report = validate(one, city_year.RULES, name="city_year")
+    assert _result(report, "sector_shares_sum_to_100").status == "failed"
+    assert report.critical_failures == []
+    found = report.findings[report.findings["rule"] == "sector_shares_sum_to_100"]
+    assert set(found["indicator"]) == {"share_primary", "share_secondary", "share_tertiary"}
+    year = panel.copy()
+    year.loc[year["year"] == 2016, "share_primary"] *= 10
+    report = validate(year, city_year.RULES, name="city_year")
+    assert {r.rule for r in report.critical_failures} == {"sector_shares_sum_to_100_by_year"}
+    assert " 2016" in report.critical_failures[0].message
+
+
 def test_a_gap_between_two_years_is_found(panel: pd.DataFrame) -> None:
     row = panel.index[(panel["city_code"] == "110005") & (panel["year"] == 2017)]
     panel.loc[row, "grp"] = np.nan
