@@ -110,7 +110,7 @@ def provinces(s: Setting, city: dict[str, np.ndarray], count: int) -> dict[str, 
     market = market + 0.34 * (s.years - 2014) + rng.normal(0, 0.12, shape)
     light = np.zeros(shape)
     np.add.at(light, s.province, city["night_light"])
-    per_light = 0.30 * np.exp(rng.normal(0, 0.10, (count, 1)) + rng.normal(0, 0.015, shape))
+    per_light = 0.20 * np.exp(rng.normal(0, 0.10, (count, 1)) + rng.normal(0, 0.015, shape))
     prices = s.path(
         {2003: 2.2, 2004: 5.6, 2005: 1.6, 2006: 1.5, 2007: 3.9, 2008: 8.9, 2009: -2.4, 2010: 3.6,
          2011: 6.6, 2012: 1.1, 2013: 0.3, 2014: 0.5, 2015: -1.8, 2016: -0.6, 2017: 5.8, 2018: 5.4,

@@ -54,6 +54,8 @@ def population(s: Setting, city: dict[str, np.ndarray]) -> None:
     density = density - 1.1 * plateau
     crowded = np.maximum(density - 6.3, 0.0)
     density = density - 0.35 * crowded  # the densest cities are not outliers
+    # No city outgrows the largest real one (about 32 million residents), however wide its land.
+    density = np.minimum(density, np.log(2.7e7 / area))
     drift = s.by_region(east=0.006, central=0.002, northeast=-0.007, west=0.003)
     change = drift * (s.years - 2013) + s.draws.ar1("population", 0.008, 0.9)
     resident = np.exp(density + change) * area / 1e4
