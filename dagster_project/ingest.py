@@ -75,23 +75,36 @@ def scan(settings: Settings) -> list[LandingFile]:
     return found
 
 
+# Modules whose text decides what a reader makes of a file; a change reads the files again.
+_SHARED = ("schema", "text", "units", "safety", "parser_errors", "cfb")
+_READERS = {
+    "yearbook": ("yearbook", *_SHARED),
+    "grid": (
+        *("boundaries", "coverage", "grids", "grid_kinds", "grid_names", "grid_read", "grid_axes"),
+        *("relief", *_SHARED),
+    ),
+    "table": ("tables", "table_cells", "table_mapping", "table_open", *_SHARED),
+}
+
+
+@cache
+def _modules_version(reader: str) -> str:
+    return code_version(*(f"dagster_project.extract.{name}" for name in _READERS[reader]))
+
+
 @cache
 def _reader_version(source: str) -> str:
-    shared = ("dagster_project.extract.schema", "dagster_project.extract.text")
     if source == "yearbook":
-        return code_version("dagster_project.extract.yearbook", *shared)
+        return _modules_version("yearbook")
     if source in GRID_SOURCES:
-        return code_version(
-            "dagster_project.extract.grids", "dagster_project.extract.boundaries", *shared
-        )
-    mapping = table_mapping.load_mappings()[source]
-    return code_version("dagster_project.extract.tables", *shared) + str(mapping.content_hash())
+        return _modules_version("grid")
+    return _modules_version("table") + table_mapping.load_mappings()[source].content_hash()
 
 
 @cache
-def boundaries_for(path: Path | None) -> gpd.GeoDataFrame:
+def boundaries_for(path: Path | None, cache_dir: Path) -> gpd.GeoDataFrame:
     """City polygons, read once per process."""
-    return boundary_reader.load_boundaries(path)
+    return boundary_reader.load_boundaries(path, cache_dir=cache_dir)
 
 
 def _read(source: str, files: list[LandingFile], settings: Settings) -> ExtractResult:
@@ -104,7 +117,7 @@ def _read(source: str, files: list[LandingFile], settings: Settings) -> ExtractR
     if source in GRID_SOURCES:
         from dagster_project.extract import grids
 
-        polygons = boundaries_for(settings.boundaries)
+        polygons = boundaries_for(settings.boundaries, settings.cache)
         return ExtractResult.concat(
             [
                 grids.read_grid(
@@ -113,13 +126,17 @@ def _read(source: str, files: list[LandingFile], settings: Settings) -> ExtractR
                     polygons,
                     settings.cache / "coverage",
                     relative_to=settings.landing_dir,
+                    sha256=f.sha256,
                 )
                 for f in files
             ]
         )
     mapping = table_mapping.load_mappings()[source]
     return ExtractResult.concat(
-        [tables.read_table(f.path, mapping, relative_to=settings.landing_dir) for f in files]
+        [
+            tables.read_table(f.path, mapping, relative_to=settings.landing_dir, sha256=f.sha256)
+            for f in files
+        ]
     )
 
 

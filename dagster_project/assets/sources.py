@@ -132,7 +132,7 @@ def city_geography_asset(
     marker = folder / "city_geography.json"
     target = folder / "city_geography.parquet"
     if not (target.exists() and marker.exists() and marker.read_text() == stamp):
-        polygons = ingest.boundaries_for(settings.boundaries)
+        polygons = ingest.boundaries_for(settings.boundaries, settings.cache)
         write_frame(folder / "city_neighbours.parquet", city_neighbours(polygons))
         write_frame(target, city_geography(polygons))
         with replacing(marker) as temporary:
