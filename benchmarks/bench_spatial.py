@@ -66,7 +66,7 @@ def synthetic_panel(weights: Weights, periods: int = 17, seed: int = 2) -> pd.Da
 
 def _four(n: int) -> tuple[list[Callable[[], Weights]], pd.DataFrame]:
     lon, lat, contiguity = synthetic_units(n)
-    groups = np.argsort(np.argsort(lon)) * 28 // n
+    groups = list(np.argsort(np.argsort(lon)) * 28 // n)
     income = np.random.default_rng(3).lognormal(size=n)
     ids = range(n)
     makers: list[Callable[[], Weights]] = [

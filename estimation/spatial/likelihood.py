@@ -17,6 +17,7 @@ from estimation.spatial import covariance
 from estimation.spatial.arrays import SpatialArrays, demean, lag_panel
 from estimation.spatial.logdet import LogDeterminant, Traces
 from estimation.spatial.result import SpatialFit
+from estimation.spatial.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,25 @@ def maximise(
     )
 
 
+def refuse_bound(spatial: float, determinant: LogDeterminant, weights: Weights) -> None:
+    """Raise when the likelihood has no maximum inside the interval of the spatial parameter.
+
+    Under the transformation ln|I - rho W| - ln(1 - rho) is finite at rho = 1, so the likelihood
+    of nearly uniform weights (every unit a neighbour of every other) can rise up to the bound: such
+    a lag is hardly distinguishable from the time effects.
+    """
+    width = determinant.upper - determinant.lower
+    near = min(spatial - determinant.lower, determinant.upper - spatial)
+    if near < 1e-6 * width:
+        raise ValueError(
+            f"the likelihood rises up to the bound {spatial:.4f} of the spatial parameter with "
+            f"{weights.kind} weights: there is no estimate inside "
+            f"({determinant.lower:.4g}, {determinant.upper:.4g}). Weights this dense are close to "
+            "the time effects; use fewer neighbours (a cut-off, a higher power of distance), or "
+            "lee_yu=None or 'elhorst'"
+        )
+
+
 def _concentrated(
     rss: Callable[[np.ndarray], np.ndarray],
     rss_slope: Callable[[float], tuple[float, float]],
@@ -127,6 +147,7 @@ def lag_model(
         _sizes(arrays, effects, correction),
     )
     rho = maximise(objective, slope, determinant)
+    refuse_bound(rho, determinant, arrays.weights)
     return finish(
         arrays,
         y,
@@ -201,6 +222,7 @@ def error_model(
         _sizes(arrays, effects, correction),
     )
     lam = maximise(objective, slope, determinant)
+    refuse_bound(lam, determinant, weights)
     coefficient = profile(lam)[2]
     beta = start + np.linalg.solve(r, coefficient)
     both = np.concatenate([y[:, None], x], axis=1).reshape(t, n, -1)

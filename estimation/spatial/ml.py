@@ -81,7 +81,8 @@ def spatial_panel(
     UnbalancedPanel
         Gaps or too few periods.
     ValueError
-        Unknown model, effects or correction; collinear regressors.
+        Unknown model, effects or correction; collinear regressors; a likelihood that rises to the
+        bound of the spatial parameter.
 
     Notes
     -----

@@ -451,3 +451,27 @@ def test_options_that_do_not_fit_are_refused():
         spatial_panel(frame, lee_yu=True, **{**fit, "weights": spectral})
     with pytest.raises(ValueError, match="covariance 'hac' is unknown"):
         spatial_panel(frame, **fit).covariance("hac")
+
+
+def test_a_likelihood_without_an_inner_maximum_is_refused():
+    """Dense weights and a map-wide wave: under the transformation rho runs to one."""
+    generator = np.random.default_rng(0)
+    n, t = 40, 10
+    lon = np.linspace(100, 120, n)
+    weights = build.inverse_distance(tuple(range(n)), lon, np.full(n, 30.0)).normalise("row")
+    wave = (lon - lon.mean()) * generator.normal(size=(t, 1)) + 0.01 * generator.normal(size=(t, n))
+    frame = pd.DataFrame(
+        {
+            "unit": np.tile(np.arange(n), t),
+            "year": np.repeat(np.arange(t), n),
+            "y": wave.ravel(),
+            "x1": generator.normal(size=n * t),
+        }
+    )
+    fit = {
+        "outcome": "y", "controls": ["x1"], "entity": "unit", "time": "year", "model": "sar",
+        "weights": weights,
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=r"rises up to the bound 1\.0000"):
+        spatial_panel(frame, lee_yu="transformation", **fit)
+    assert 0.5 < spatial_panel(frame, **fit).spatial < 1
