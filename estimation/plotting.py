@@ -108,7 +108,7 @@ def interval_plot(
     if reference is not None and np.isfinite(reference):
         ax.axvline(reference, color=WARM, linestyle="--", linewidth=1, label=reference_label)
         if reference_label:
-            ax.legend(frameon=False, fontsize=8, loc="best")
+            ax.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1))
     ax.set_yticks(position, list(labels), fontsize=8)
     ax.grid(axis="x", color="#e4e9ed", linewidth=0.7)
     label(ax, title=title, x=x)

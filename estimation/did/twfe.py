@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from estimation.did import covariance as cov
-from estimation.did.absorb import Absorber, effect_codes, keep_non_singletons, redundant_levels
+from estimation.did import fit_statistics
+from estimation.did.absorb import Absorber, effect_codes, keep_non_singletons
 from estimation.panel import NoVariation, as_matrix, complete_cases
 from estimation.tidy import tidy_frame
 
@@ -40,6 +41,9 @@ class TwfeResult:
         Controls left out because they are collinear (with the effects or with earlier columns).
     n_obs, n_entities, n_clusters, n_singletons, n_missing : int
         Sample accounting; singletons and incomplete rows are not in ``n_obs``.
+    constant, constant_se : float
+        Mean outcome less the fitted part of the regressors, the constant that regressions with
+        absorbed effects print, and its error under the same covariance (NaN without effects).
     r2 : dict
         ``r2``, ``adj_r2`` (all effects counted), ``r2_within``, ``adj_r2_within`` (all effects
         partialled out), ``r2_within_entity``, ``adj_r2_within_entity`` (only the entity effects
@@ -60,6 +64,8 @@ class TwfeResult:
     n_clusters: int
     n_singletons: int
     n_missing: int
+    constant: float
+    constant_se: float
     r2: Mapping[str, float]
     residuals: np.ndarray = field(repr=False)
     rows: pd.DataFrame = field(repr=False)
@@ -304,6 +310,9 @@ def fit_design(
         v = cov.classical(residual, bread, n_parameters=k)
     else:
         raise ValueError(f"unknown covariance {covariance!r}; choose cluster, HC1 or iid")
+    constant, constant_se = fit_statistics.constant(
+        d, x, raw[:, kept], beta, residual, k, covariance
+    )
     clean = residual if d.weights is None else residual / np.sqrt(d.weights)
     return TwfeResult(
         params=pd.Series(beta, index=labels),
@@ -316,7 +325,9 @@ def fit_design(
         n_clusters=min(v.n_clusters) if v.n_clusters else 0,
         n_singletons=d.n_singletons,
         n_missing=d.n_missing,
-        r2=_r_squared(d, clean, y, len(kept), entity),
+        constant=constant,
+        constant_se=constant_se,
+        r2=fit_statistics.r_squared(d, clean, y, len(kept), entity),
         residuals=clean,
         rows=d.frame[[entity, time]],
     )
@@ -329,39 +340,3 @@ def _guard_constant(raw: np.ndarray, d: Design) -> np.ndarray:
     guarded = raw.copy()
     guarded[:, -1] = np.linspace(-1, 1, len(raw))
     return guarded
-
-
-def _r_squared(
-    d: Design, residual: np.ndarray, y_within: np.ndarray, k: int, entity: str
-) -> dict[str, float]:
-    w = np.ones(len(d.y)) if d.weights is None else d.weights
-    ssr = float(np.sum(w * residual**2))
-    centre = float(np.average(d.y, weights=w))
-    sst = float(np.sum(w * (d.y - centre) ** 2))
-    n = len(d.y)
-    levels = sum(d.absorber.sizes) - redundant_levels(d.absorber.effects)
-    total = k + levels
-    out = {"r2": _ratio(ssr, sst), "adj_r2": np.nan}
-    if n > total and sst > 0:
-        base = 1 if levels or k else 0
-        out["adj_r2"] = 1 - (ssr / (n - total)) / (sst / (n - base))
-    if d.effect_names:
-        ssw = float(y_within @ y_within)
-        out["r2_within"] = _ratio(ssr, ssw)
-        if n > total and ssw > 0:
-            out["adj_r2_within"] = 1 - (ssr / (n - total)) / (ssw / (n - levels))
-    if entity in d.effect_names:
-        code, size = cov.codes(d.frame[entity].to_numpy())
-        own = Absorber([code], d.weights).demean(d.y)
-        sse = float(np.sum(w * own**2))
-        out["r2_within_entity"] = _ratio(ssr, sse)
-        regressors = k + levels - size
-        if n > regressors + 1 and sse > 0:
-            # Entity effects are not counted, as a within estimator with clustered errors does.
-            share = ssr / sse
-            out["adj_r2_within_entity"] = 1 - share * (n - 1) / (n - regressors - 1)
-    return out
-
-
-def _ratio(ssr: float, sst: float) -> float:
-    return 1 - ssr / sst if sst > 0 else float("nan")

@@ -243,6 +243,23 @@ def test_no_fixed_effects_is_plain_least_squares():
     np.testing.assert_allclose(result.vcov.to_numpy(), expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("weights", [None, "w"])
+def test_constant_is_that_of_the_regression_with_means_put_back(weights):
+    frame = panel(seed=15).sort_values(["city", "year"]).reset_index(drop=True)
+    result = twfe.fit(frame, controls=["x0"], weights=weights, **KEYS)
+    w = frame[weights].to_numpy() if weights else np.ones(len(frame))
+    codes = [covariance.codes(frame[c].to_numpy())[0] for c in ("city", "year")]
+    columns = frame[["y", "d", "x0"]].to_numpy()
+    within = Absorber(codes, w).demean(columns) + np.average(columns, axis=0, weights=w)
+    z = np.column_stack([within[:, 1:], np.ones(len(frame))]) * np.sqrt(w)[:, None]
+    y = within[:, 0] * np.sqrt(w)
+    beta = np.linalg.solve(z.T @ z, z.T @ y)
+    assert result.constant == pytest.approx(beta[2], abs=1e-10)
+    bread = np.linalg.inv(z.T @ z)
+    expected = sandwich(z, y - z @ beta, bread, frame["city"].to_numpy(), 2 + 12)
+    assert result.constant_se == pytest.approx(np.sqrt(expected[2, 2]), rel=1e-9)
+
+
 def test_adoption_year_refuses_what_is_not_absorbing():
     frame = panel(seed=14)
     city = int(frame.loc[frame["d"] == 1, "city"].iloc[0])

@@ -74,6 +74,8 @@ def regression_diagnostics(result: twfe.TwfeResult, options: dict[str, Any]) -> 
     return {
         "r2_rule": _R2_RULES[rule][1],
         **{k: float(v) for k, v in result.r2.items()},
+        "constant": result.constant,
+        "constant_t": result.constant / result.constant_se if result.constant_se > 0 else None,
         "n_clusters": result.n_clusters,
         "df_t": float(result.df),
         "n_singletons": result.n_singletons,
