@@ -18,7 +18,8 @@ ranked as (
         observations.*,
         coalesce(specific.rank, general.rank, anything.rank, 999) as preference_rank,
         coalesce(
-            observations.value between try_cast(indicators.min as double) and try_cast(indicators.max as double),
+            observations.value >= try_cast(indicators.min as double)
+            and observations.value <= try_cast(indicators.max as double),
             true
         ) as is_plausible
     from {{ ref('int_resolved_observations') }} as observations
@@ -37,6 +38,8 @@ select
     *,
     row_number() over (
         partition by level, unit_code, data_year, indicator, scope, item
-        order by is_plausible desc, preference_rank asc, release desc, file asc, sheet asc, row_no asc, col_no asc
+        order by
+            is_plausible desc, preference_rank asc, release desc,
+            file asc, sheet asc, row_no asc, col_no asc
     ) as candidate_no
 from ranked

@@ -31,7 +31,7 @@ select
     city_years.year,
     city_years.province_code,
     {%- for name in names %}
-    pivoted.{{ name }}_value as {{ name }},
+        pivoted.{{ name }}_value as {{ name }},
     {%- endfor %}
     {{ column_list('pivoted', names, '_filled') }},
     {{ column_list('provinces', province_indicators()) }},

@@ -42,6 +42,21 @@ national as (
 
 ),
 
+cities as (
+
+    select
+        city_code,
+        province_code,
+        year,
+        expenditure_science,
+        fiscal_expenditure,
+        -- spending of the cities whose science spending is known
+        case when expenditure_science is not null then fiscal_expenditure end as spending
+    from {{ ref('int_city_year_wide') }}
+    where is_panel_row
+
+),
+
 science as (
 
     select
@@ -50,14 +65,9 @@ science as (
         year,
         {{ ratio('expenditure_science', 'fiscal_expenditure') }} as city_share,
         ({{ stable_sum('expenditure_science', 'city_code') }} over by_province)
-        / nullif(
-            {{ stable_sum('case when expenditure_science is not null then fiscal_expenditure end', 'city_code') }}
-                over by_province,
-            0
-        )
+        / nullif({{ stable_sum('spending', 'city_code') }} over by_province, 0)
             as province_share
-    from {{ ref('int_city_year_wide') }}
-    where is_panel_row
+    from cities
     window by_province as (partition by province_code, year)
 
 )

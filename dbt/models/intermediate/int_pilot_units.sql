@@ -31,7 +31,7 @@ with listed as (
             confidence,
             note
         from {{ ref(roster) }}
-                {% if not loop.last %}union all{% endif %}
+        {% if not loop.last %}union all{% endif %}
     {% endfor %}
 
 )

@@ -2,8 +2,8 @@
 select
     unit_code as province_code,
     {%- for indicator in province_indicators() %}
-    max(value) filter (where indicator = '{{ indicator }}') as {{ indicator }},
-    max(is_filled) filter (where indicator = '{{ indicator }}') as {{ indicator }}_filled,
+        max(value) filter (where indicator = '{{ indicator }}') as {{ indicator }},
+        max(is_filled) filter (where indicator = '{{ indicator }}') as {{ indicator }}_filled,
     {%- endfor %}
     year
 from {{ ref('int_filled') }}

@@ -8,7 +8,7 @@ select
     city_years.city_code,
     city_years.year,
     {%- for programme in programmes %}
-    {{ absorbing_flag('years.' ~ programme ~ '_year', 'city_years.year') }} as {{ programme }},
+        {{ absorbing_flag('years.' ~ programme ~ '_year', 'city_years.year') }} as {{ programme }},
     {%- endfor %}
     {{ column_list('years', programmes, '_year') }}
 from {{ ref('int_city_years') }} as city_years

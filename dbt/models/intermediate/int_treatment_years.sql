@@ -19,9 +19,9 @@
 ] %}
 select
     {%- for name, programme, reading in columns %}
-    max(treatments.adoption_year) filter (
-        where treatments.programme = '{{ programme }}' and treatments.reading = '{{ reading }}'
-    ) as {{ name }}_year,
+        max(treatments.adoption_year) filter (
+            where treatments.programme = '{{ programme }}' and treatments.reading = '{{ reading }}'
+        ) as {{ name }}_year,
     {%- endfor %}
     cities.city_code
 from {{ ref('stg_cities') }} as cities

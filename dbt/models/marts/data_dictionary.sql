@@ -50,7 +50,7 @@ coverage as (
             city_code,
             year
         from {{ ref(table) }}
-                {% if not loop.last %}union all{% endif %}
+        {% if not loop.last %}union all{% endif %}
     {% endfor %}
 
 ),
@@ -117,7 +117,7 @@ sizes as (
             '{{ table }}' as table_name,
             count(*) as n_rows
         from {{ ref(table) }}
-                {% if not loop.last %}union all{% endif %}
+        {% if not loop.last %}union all{% endif %}
     {% endfor %}
 
 ),

@@ -24,7 +24,7 @@ with long as (
             on columns(* exclude (city_code, year))
             into name column_name value value
         ) as unpivoted
-                {% if not loop.last %}union all{% endif %}
+        {% if not loop.last %}union all{% endif %}
     {% endfor %}
 
 ),
