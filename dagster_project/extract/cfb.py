@@ -17,6 +17,7 @@ _FREE, _END = 0xFFFFFFFF, 0xFFFFFFFE
 
 # record types: MS-XLS 2.3
 _BOF, _EOF, _FILEPASS = {0x0809, 0x0409, 0x0209, 0x0009}, 0x000A, 0x002F
+_DIMENSIONS = 0x0200
 _SINGLE_CELL = {0x0006, 0x0201, 0x0203, 0x0204, 0x0205, 0x00D6, 0x00FD, 0x027E, 0x0002, 0x0003}
 _SINGLE_CELL |= {0x0004, 0x0005, 0x0001, 0x0206, 0x0406}
 _MULTI_CELL = {0x00BD, 0x00BE}  # MULRK, MULBLANK: first and last column
@@ -145,6 +146,18 @@ def _extents(book: bytes, name: str) -> list[tuple[int, int]]:
             raise ExtractError(
                 f"{name}: protected by a password; save it without one and drop it again"
             )
+        elif kind == _DIMENSIONS and length >= 10 and depth:
+            # the parser reserves this rectangle before it sees a cell
+            if length >= 14:
+                first, last, left, right = struct.unpack_from("<IIHH", book, at)
+            else:
+                first, last, left, right = struct.unpack_from("<HHHH", book, at)
+            if last > 65536 or right > 256 or first > last or left > right:
+                raise ExtractError(
+                    f"{name}: damaged .xls file (a sheet declares rows {first} to {last}, columns "
+                    f"{left} to {right}); save it again as .xlsx"
+                )
+            rows, columns = max(rows, last), max(columns, right)
         elif length >= 4 and kind in _SINGLE_CELL and depth:
             row, column = struct.unpack_from("<HH", book, at)
             rows, columns = max(rows, row + 1), max(columns, column + 1)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 import stat
+import struct
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +49,17 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+# what the zip library raises on broken archives, depending on which bytes are wrong
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+)
 
 
 class UnsafeFileError(ExtractError):
@@ -133,7 +146,7 @@ def check_workbook(path: Path, limits: Limits = DEFAULT_LIMITS) -> str:
         raise ExtractError(f"{path.name}: not an Excel workbook; {_looks_like(head)}")
     check_archive(path, limits)
     total = 0
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(path) as archive:  # opened before, in check_archive
         names = archive.namelist()
         if not any(n.startswith("xl/") for n in names):
             raise ExtractError(
@@ -164,7 +177,7 @@ def check_archive(path: Path, limits: Limits = DEFAULT_LIMITS) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise ExtractError(
             f"{path.name}: damaged or incomplete file ({error}); download it again"
         ) from error
@@ -268,7 +281,7 @@ def _scan_xml(archive: zipfile.ZipFile, name: str, file: str, limits: Limits) ->
                         f"{limits.columns:,} columns. Delete the stray cells far from the table"
                     )
             tail = text[max(text.rfind(b"<"), len(text) - 4096) :]
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+    except _DAMAGE as error:
         raise ExtractError(f"{file}: {name} is damaged ({error}); download it again") from error
     return rows, columns
 
