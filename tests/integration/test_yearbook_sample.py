@@ -10,7 +10,6 @@ from dagster_project.extract.yearbook import read_edition
 from dagster_project.sample.world import generate_world
 from dagster_project.sample.yearbook_writer import write_yearbooks
 
-
 # one of each layout, and each whole book in one workbook
 EDITIONS = (2004, 2005, 2009, 2015, 2019, 2022, 2024)
 
