@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from estimation.did import covariance as cov
-from estimation.did import twfe
+from estimation.did import fit_statistics, twfe
 from estimation.iv_diagnostics import Moments, anderson_rubin, effective_f, kleibergen_paap
 from estimation.iv_result import FirstStage, IvResult, Overidentification
 from estimation.panel import NoVariation
@@ -278,7 +278,7 @@ def _estimate(
         anderson_rubin=(
             anderson_rubin(z, x[:, 0], y, moments, stage_df, level) if single else None
         ),
-        r2=twfe._r_squared(d.design, residual, d.y, k, entity),
+        r2=fit_statistics.r_squared(d.design, residual, d.y, k, entity),
     )
 
 
@@ -314,7 +314,7 @@ def _first_stage(
         f_p_value=float(stats.f.sf(f, length, df)),
         f_unadjusted=((tss - inner) / length) / (inner / left),
         partial_r2=1 - inner / tss,
-        r2=twfe._r_squared(_with_outcome(d, name), residual, x, len(terms), entity),
+        r2=fit_statistics.r_squared(_with_outcome(d, name), residual, x, len(terms), entity),
     )
 
 
