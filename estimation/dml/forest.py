@@ -19,7 +19,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 ENGINES = ("auto", "lightgbm", "sklearn")
 # Depth from which a fully grown tree on dummies is quicker in LightGBM.
-_CHAIN = 50
+_CHAIN = 40
 _BINS = 127
 
 
@@ -146,7 +146,9 @@ class CodedForest(RegressorMixin, BaseEstimator):
             "cat_l2": 0.0,
             "objective": "none",
             "learning_rate": 1.0,
-            "num_leaves": max(2, min(131072, len(y))),
+            # A bootstrap sample has 63.2% distinct rows and each leaf holds one of them at least.
+            # LightGBM looks through all possible leaves at each split, so the limit matters.
+            "num_leaves": int(np.clip(0.66 * len(y) + 32, 2, 131072)),
             "max_depth": -1,
             "min_data_in_leaf": 1,
             "min_sum_hessian_in_leaf": self._least_weight(),
