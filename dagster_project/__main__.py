@@ -12,8 +12,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dagster_project.settings import PROJECT_ROOT, Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 _INSTANCE_YAML = """\
 telemetry:
@@ -63,7 +67,7 @@ def run(job_name: str) -> int:
         if not result.success:
             _failed(result)
             return 1
-        _slowest(result, seconds)
+        _slowest(instance, result.run_id, seconds)
     _summary(settings)
     return 0
 
@@ -83,18 +87,14 @@ def _failed(result: object) -> None:
                 _say(f"\nrule {check.check_name}: {check.description}")
 
 
-def _slowest(result: object, seconds: float) -> None:
-    starts: dict[str, float] = {}
-    spent: dict[str, float] = {}
-    for event in result.all_events:  # type: ignore[attr-defined]
-        key = event.step_key
-        if event.event_type_value == "STEP_START":
-            starts[key] = event.timestamp
-        elif event.event_type_value == "STEP_SUCCESS" and key in starts:
-            spent[key] = event.timestamp - starts[key]
-    slow = sorted(spent.items(), key=lambda item: -item[1])[:5]
+def _slowest(instance: dg.DagsterInstance, run_id: str, seconds: float) -> None:
+    spent = [
+        (step.end_time - step.start_time, step.step_key)
+        for step in instance.get_run_step_stats(run_id)
+        if step.start_time and step.end_time
+    ]
     _say(f"\nDone in {seconds:.0f} s. The slowest steps:")
-    for key, value in slow:
+    for value, key in sorted(spent, reverse=True)[:5]:
         _say(f"  {value:6.1f} s  {key}")
 
 

@@ -76,7 +76,7 @@ def scan(settings: Settings) -> list[LandingFile]:
 
 
 # Modules whose text decides what a reader makes of a file; a change reads the files again.
-_SHARED = ("schema", "text", "units", "safety", "parser_errors", "cfb")
+_SHARED = ("schema", "text", "units", "safety", "parser_errors", "cfb", "crosswalk")
 _READERS = {
     "yearbook": ("yearbook", *_SHARED),
     "grid": (

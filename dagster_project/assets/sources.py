@@ -51,7 +51,7 @@ def landing(context: dg.AssetExecutionContext, pilot_panel: PilotPanel) -> dg.Ma
     settings.prepare()
     Lake(settings.lake).prepare()
     if settings.uses_sample:
-        write_sample(settings.landing_dir, seed=settings.seed)
+        write_sample(settings.landing_dir, seed=settings.seed, cache_dir=settings.cache)
     pilot_panel.mark_dataset(context.log.info)
     files = ingest.scan(settings)
     strangers = ingest.record_unrecognised(settings, files)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from estimation.panel import MissingData
 from estimation.studies import registry, transforms
 from estimation.studies.registry import TIDY_COLUMNS, Estimation, RunContext
 from estimation.studies.spec import Column, Exhibit, ModelSpec, Study
@@ -195,6 +196,8 @@ def _estimate(
         if complete.empty:
             return None, "data_missing", "no row has a value in every variable", len(prepared)
         result = registry.get(model.estimator)(complete, model, context)
+    except MissingData as error:
+        return None, "data_missing", str(error), 0
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         return None, "failed", f"{type(error).__name__}: {error}", 0
     return result, "ok", None, len(prepared) - len(complete)

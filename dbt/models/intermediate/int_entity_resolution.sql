@@ -1,6 +1,8 @@
 -- One row per distinct printed entity and year: the city or province it means, or the reason why
--- that cannot be said. A printed code wins; otherwise the name decides, inside its province and its
--- years of validity. A name that still means two cities is not resolved: never a guess.
+-- that cannot be said. A printed code wins, and a printed six-digit code that is no city's is not
+-- overruled by the name beside it (吉林 with the province's code is not 吉林市). Without a code the name
+-- decides, inside its province and its years of validity. A name that still means two cities is not
+-- resolved: never a guess.
 with printed as (
 
     select distinct
@@ -76,7 +78,9 @@ candidates as (
         on
             by_code.name_key = names.name_key
             and (provinces.province_code is null or provinces.province_code = names.province_code)
-    where by_code.city_by_code is null
+    where
+        by_code.city_by_code is null
+        and not {{ is_gb_code('by_code.entity_code') }}
 
 ),
 
@@ -117,6 +121,7 @@ select
         when by_code.section = 'province' and entity_province.province_code is null then 'province_unknown'
         when by_code.section in ('province', 'county', 'national') then null
         when by_code.city_by_code is not null or by_name.n_valid = 1 then null
+        when {{ is_gb_code('by_code.entity_code') }} then 'code_of_no_city'
         when by_name.n_valid > 1 then 'name_ambiguous'
         when by_name.n_any > 0 then 'name_outside_its_years'
         else 'name_unknown'
