@@ -41,12 +41,17 @@ def callaway_santanna(
     method: str | None = None,
     base_period: str = "varying",
     cluster: str | None = None,
+    unbalanced: bool = False,
 ) -> StaggeredResult:
     """Group-time effects ATT(g, t) and their aggregates (Callaway and Sant'Anna 2021).
 
     ``control_group`` is never_treated (default, if there are any) or not_yet_treated; ``method``
     reg, ipw or dr (default reg without covariates, dr with). Overall rows: ATT (simple),
     ``ATT dynamic`` (mean over e >= 0) and ``ATT group`` (mean over cohorts by size).
+
+    Entities without every year are left out and counted, as R's did does by default; with
+    ``unbalanced`` they stay and the estimator for repeated cross-sections is used, whose means
+    also move with who is observed.
     """
     from diff_diff import CallawaySantAnna
 
@@ -58,7 +63,20 @@ def callaway_santanna(
     if group == "never_treated" and not c.never:
         raise NoVariation("there is no never-treated entity; use control_group: not_yet_treated")
     way = cluster if cluster and cluster != entity else None
-    balanced = len(c.frame) == c.frame[entity].nunique() * c.frame[time].nunique()
+    counts = c.frame.groupby(entity)[time].nunique()
+    partial = set(counts.index[counts < c.frame[time].nunique()])
+    if partial and not unbalanced:
+        rest = c.frame[~c.frame[entity].isin(partial)].drop(columns="cohort")
+        if rest.empty:
+            raise NoVariation(
+                "no entity has every year of the sample; restrict the years, or allow an "
+                "unbalanced panel (option unbalanced)"
+            )
+        c = prepare(
+            rest, outcome=outcome, treatment=treatment, entity=entity, time=time,
+            covariates=covariates, cluster=cluster,
+        )  # fmt: skip
+    balanced = not (partial and unbalanced)
     estimator = CallawaySantAnna(
         control_group=group,
         estimation_method=method or ("dr" if covariates else "reg"),
@@ -85,10 +103,11 @@ def callaway_santanna(
             for g, v in sorted((result.group_effects or {}).items())
         ]
     )
-    diagnostics = {
+    diagnostics: dict[str, Any] = {
         **common_diagnostics(c, warning),
         "control_group": group,
         "balanced": str(balanced),
+        "n_entities_without_every_year": len(partial),
     }
     cells = pd.DataFrame(
         [

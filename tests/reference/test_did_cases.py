@@ -157,6 +157,18 @@ def test_cohorts_of_one_and_nobody_left_to_compare(mpdta):
         callaway_santanna(mpdta.assign(d=0.0), **KEYS)
 
 
+def test_callaway_santanna_leaves_partial_entities_out_and_says_so(mpdta):
+    gone = mpdta["countyreal"].unique()[:7]
+    thin = mpdta[~(mpdta["countyreal"].isin(gone) & (mpdta["year"] == 2005))]
+    result = callaway_santanna(thin, **KEYS)
+    expected = callaway_santanna(mpdta[~mpdta["countyreal"].isin(gone)], **KEYS)
+    assert result.diagnostics["n_entities_without_every_year"] == 7
+    pd.testing.assert_frame_equal(result.tidy(), expected.tidy())
+    kept = callaway_santanna(thin, unbalanced=True, **KEYS)
+    assert kept.n_entities == 500
+    assert kept.diagnostics["balanced"] == "False"
+
+
 def test_synthetic_did_single_cohort_equals_the_library(mpdta):
     from diff_diff import SyntheticDiD
 

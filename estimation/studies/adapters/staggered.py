@@ -73,11 +73,10 @@ def _estimation(result: StaggeredResult, model: ModelSpec) -> Estimation:
 @estimator("callaway_santanna")
 def callaway(data: pd.DataFrame, model: ModelSpec, _context: RunContext) -> Estimation:
     """Options: ``with_controls`` (bool) or ``covariates`` (list), ``control_group``, ``method``,
-    ``base_period`` (varying | universal)."""
-    options = check_options(
-        model, "covariates", "with_controls", "control_group", "method", "base_period"
-    )
-    chosen = {k: options[k] for k in ("control_group", "method", "base_period") if k in options}
+    ``base_period`` (varying | universal), ``unbalanced`` (bool)."""
+    known = ("control_group", "method", "base_period", "unbalanced")
+    options = check_options(model, "covariates", "with_controls", *known)
+    chosen = {k: options[k] for k in known if k in options}
     result = callaway_santanna(
         data, covariates=_covariates(model, options), cluster=model.cluster, **_keys(model),
         **chosen,
