@@ -77,7 +77,7 @@ def information_and_scores(
     x: np.ndarray,
     residual: np.ndarray,
 ) -> tuple[np.ndarray, ScoreVariance]:
-    """Expected information of (beta, spatial, sigma2) and the scores by unit.
+    """Expected information of (beta, spatial, sigma2) and the scores by unit (N x N memory).
 
     Parameters
     ----------
