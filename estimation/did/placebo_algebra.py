@@ -156,20 +156,22 @@ class LookupEngine(_Engine):
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
     def _block(self, chosen: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        draws, _ = chosen.shape
+        draws, size = chosen.shape
         k = self.basis.shape[1]
-        looked = self.table[chosen * (self.n_times + 1) + times]  # (R, M, k + 2)
-        c = looked[:, :, 2:].sum(axis=1)  # (R, k): X'd
+        looked = np.take(self.table, chosen * (self.n_times + 1) + times, axis=0)  # (R, M, k + 2)
+        total = np.matmul(np.ones((1, size)), looked)[:, 0, :]
+        c, scale = total[:, 2:], total[:, 1].copy()  # c is X'd, (R, k)
         own_a, own_b = looked[:, :, 0], looked[:, :, 1]
         if k:
-            own_b = own_b - 2 * np.matmul(looked[:, :, 2:], c[:, :, None])[:, :, 0]
+            # The two leading columns get a zero, so that whole contiguous rows are multiplied.
+            direction = np.concatenate([np.zeros((draws, 2)), c], axis=1)
+            own_b = own_b - 2 * np.matmul(looked, direction[:, :, None])[:, :, 0]
         a = -(c @ self.sum_xy.T) if k else np.zeros((draws, self.n_entities))
         b = (
             (c[:, self.upper[0]] * c[:, self.upper[1]]) @ self.gram.T
             if k
             else np.zeros((draws, self.n_entities))
         )
-        scale = looked[:, :, 1].sum(axis=1)
         if self.closed_time:
             v, shared = self._time_share(times)
             tail = np.concatenate([_tail_sums(v), np.zeros((len(v), 1))], axis=1)
