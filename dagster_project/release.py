@@ -19,8 +19,10 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from dagster_project.exports import write_stata_tables
 from dagster_project.extract.safety import escape_formula
 from dagster_project.resources import connect
+from dagster_project.rosters import roster_changes
 from dagster_project.settings import PROJECT_ROOT, Settings
 
 # Written so that clients of older DuckDB versions can open it.
@@ -165,6 +167,12 @@ def build_panel_release(
             counts[name] = len(frame)
             _export(staging, name, frame)
         _write_database(staging, {**tables, **estimates}, [*docs, *ESTIMATE_DOCS], synthetic)
+        write_stata_tables(
+            staging / "stata",
+            tables,
+            {d.name: d.columns for d in docs},
+            f"{_notice(synthetic)}. Release {release_id}.",
+        )
         release = {
             "release": release_id,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -173,6 +181,7 @@ def build_panel_release(
             "estimates_of": release_id if kept else None,
             "rows": counts,
             "sources": _source_hashes(tables.get("sources")),
+            "roster_changes": roster_changes(settings),
             "gates": gate_results,
             "code_version": code_revision(),
             "duckdb": {"written_by": duckdb.__version__, "storage_version": STORAGE_VERSION},
