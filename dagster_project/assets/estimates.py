@@ -5,6 +5,8 @@ a study contains (``estimation/studies``) or how anything is estimated.
 """
 
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -33,6 +35,18 @@ _SHOWN = [
     "published_n_obs",
     "status",
 ]
+
+
+class Progress:
+    """Passes a message on if the last one is some seconds old: progress, not a flood."""
+
+    def __init__(self, log: Callable[[str], None], seconds: float = 5.0) -> None:
+        self._log, self._seconds, self._last = log, seconds, time.monotonic()
+
+    def __call__(self, message: str) -> None:
+        if time.monotonic() - self._last >= self._seconds:
+            self._last = time.monotonic()
+            self._log(message)
 
 
 def study_folder(settings: Settings, study: str) -> Path:
@@ -117,7 +131,7 @@ def build_study_asset(study: spec.Study) -> dg.AssetsDefinition:
                 workers=settings.workers,
                 full=settings.full,
                 cache={"contiguity": neighbours} if neighbours is not None else {},
-                progress=context.log.info,
+                progress=Progress(context.log.info),
             ),
         )
         estimates = run.estimates.assign(

@@ -245,15 +245,20 @@ def _sized(asked: Learner, context: RunContext) -> Learner:
 
 def _recommended(published: Configuration, context: RunContext) -> Configuration:
     """The recommended configuration with the same splits, sample and features as the published."""
-    config = replace(
+    params = dict(published.learner.params)
+    sized = (
+        learner("forest", **{**dict(RECOMMENDED.learner.params), "trees": params["trees"]})
+        if "trees" in params
+        else _sized(RECOMMENDED.learner, context)
+    )
+    return replace(
         RECOMMENDED,
-        learner=_sized(RECOMMENDED.learner, context),
+        learner=sized,
         folds=published.folds,
         squares=published.squares,
         winsor=published.winsor,
         min_treated=published.min_treated,
     )
-    return config
 
 
 def _roles(model: ModelSpec) -> dict[str, Any]:
