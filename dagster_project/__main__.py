@@ -18,6 +18,7 @@ from dagster_project.settings import PROJECT_ROOT, Settings, SettingsError, load
 
 if TYPE_CHECKING:
     import dagster as dg
+    import pandas as pd
 
 _INSTANCE_YAML = """\
 telemetry:
@@ -72,10 +73,10 @@ def run(job_name: str) -> int:
     return 0
 
 
-def _failed(result: object) -> None:
+def _failed(result: dg.ExecuteInProcessResult) -> None:
     """What failed, in plain words; the full story is in the UI."""
     _say("\nThe run did not finish. The last published release, if any, is unchanged.")
-    for event in result.all_events:  # type: ignore[attr-defined]
+    for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
             while error is not None and error.cause is not None:
@@ -131,8 +132,8 @@ def _summary(settings: Settings) -> None:
     _say(f"UI:      make ui DATA_HOME={settings.data_home}")
 
 
-def _headline(estimates: object) -> object:
-    """The spine columns' treatment rows, and everything of our own studies' first table."""
+def _headline(estimates: pd.DataFrame) -> pd.DataFrame:
+    """The treatment rows of the columns that each study is known for."""
     from estimation.studies import spec
 
     wanted = {
@@ -141,14 +142,8 @@ def _headline(estimates: object) -> object:
         for exhibit, column in study.spine_columns()
     }
     keep = [
-        term in wanted.get((study, exhibit, column), ())
-        for study, exhibit, column, term in zip(
-            estimates["study"],  # type: ignore[index]
-            estimates["exhibit"],  # type: ignore[index]
-            estimates["column_id"],  # type: ignore[index]
-            estimates["term"],  # type: ignore[index]
-            strict=True,
-        )
+        row.term in wanted.get((str(row.study), str(row.exhibit), str(row.column_id)), ())
+        for row in estimates.itertuples()
     ]
     columns = [
         "study",
@@ -164,7 +159,7 @@ def _headline(estimates: object) -> object:
         "published_n_obs",
         "status",
     ]
-    return estimates.loc[keep, columns]  # type: ignore[attr-defined]
+    return estimates.loc[keep, columns]
 
 
 def ui(port: int) -> int:

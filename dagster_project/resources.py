@@ -130,16 +130,17 @@ class PilotPanel(dg.ConfigurableResource):
         """
         settings = self.settings()
         path = settings.data_home / "dataset.json"
-        kind = {"synthetic": self.is_synthetic(), "landing": str(settings.landing_dir)}
+        synthetic = self.is_synthetic()
+        kind = {"synthetic": synthetic, "landing": str(settings.landing_dir)}
         if path.exists():
             before = json.loads(path.read_text(encoding="utf-8"))
-            if before["synthetic"] != kind["synthetic"]:
+            if before["synthetic"] != synthetic:
                 words = {True: "the synthetic sample", False: "real files"}
                 raise MixedDatasetError(
                     f"{settings.data_home} was built from {words[before['synthetic']]}, and "
-                    f"{settings.landing_dir} holds {words[kind['synthetic']]}. They never mix: "
+                    f"{settings.landing_dir} holds {words[synthetic]}. They never mix: "
                     "use another DATA_HOME."
                 )
         write_text(path, json.dumps(kind, indent=1))
-        if kind["synthetic"]:
+        if synthetic:
             log("this dataset is SYNTHETIC: its numbers say nothing about China")

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -142,7 +143,7 @@ def build_study_asset(study: spec.Study) -> dg.AssetsDefinition:
         for row in estimates[estimates["status"] == "failed"].itertuples():
             context.log.warning(f"{row.exhibit} ({row.column_id}): {row.message}")
         shown = estimates[_SHOWN]
-        metadata: dict[str, object] = {
+        metadata: dict[str, Any] = {
             "dagster/row_count": len(estimates),
             "columns estimated": int(status.get("ok", 0)),
             "columns without data": int(status.get("data_missing", 0)),

@@ -21,8 +21,8 @@ from estimation import indices
 from estimation.efficiency import super_sbm_panel
 
 INPUTS = dg.AssetKey(["intermediate", "int_outcome_inputs"])
-FRONTIER = "global"
-RETURNS = "crs"
+FRONTIER: Literal["global"] = "global"
+RETURNS: Literal["crs"] = "crs"
 COUPLING_FORM: Literal["geometric_mean", "product"] = "product"
 SYEFF_YEARS = (2004, 2020)
 SRPCE_YEARS = (2011, 2022)

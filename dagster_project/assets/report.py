@@ -1,5 +1,7 @@
 """Stage 6: the static report. Belongs here: the asset; the pages are built by ``report.site``."""
 
+from typing import Any
+
 import dagster as dg
 
 from dagster_project.assets.sources import OWNERS
@@ -19,7 +21,7 @@ def report_site(context: dg.AssetExecutionContext, pilot_panel: PilotPanel) -> d
     """Write ``results/report/index.html``."""
     index, figures = build_report(pilot_panel.settings())
     context.log.info(f"report: {index}")
-    metadata: dict[str, object] = {
+    metadata: dict[str, Any] = {
         "report": dg.MetadataValue.path(str(index)),
         "synthetic": pilot_panel.is_synthetic(),
     }

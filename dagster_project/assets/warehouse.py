@@ -46,7 +46,7 @@ def environment(variables: dict[str, str]) -> Iterator[None]:
 
 def _with_table_metadata(event: Any, settings: Settings) -> Any:
     """The event with row count and preview of the table it reports; other events unchanged."""
-    if not isinstance(event, dg.Output | dg.MaterializeResult):
+    if not isinstance(event, dg.Output):
         return event
     metadata = dict(event.metadata or {})
     name = str(
@@ -59,7 +59,7 @@ def _with_table_metadata(event: Any, settings: Settings) -> Any:
     with connect(settings.warehouse, read_only=True) as connection:
         rows = connection.execute(f"select count(*) from {relation}").fetchone()
         frame = connection.execute(f"select * from {relation} limit {_PREVIEW_ROWS}").df()
-    metadata["dagster/row_count"] = int(rows[0]) if rows else 0
+    metadata["dagster/row_count"] = dg.MetadataValue.int(int(rows[0]) if rows else 0)
     metadata["preview"] = dg.MetadataValue.md(
         frame.iloc[:, :_PREVIEW_COLUMNS].to_markdown(index=False)
     )
@@ -81,7 +81,8 @@ def _build(
     ):
         # All events are collected before any is passed on: row counts and previews need the file,
         # which dbt holds until it has ended.
-        events = list(dbt.cli(build_arguments(), context=context, target_path=target).stream())
+        arguments = build_arguments(variables={"min_confidence": settings.min_confidence})
+        events = list(dbt.cli(arguments, context=context, target_path=target).stream())
     for event in events:
         yield _with_table_metadata(event, settings)
 

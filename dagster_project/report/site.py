@@ -16,6 +16,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from dagster_project.report.figures import comparison_figure
+from dagster_project.report.provenance import build_provenance
 from dagster_project.settings import Settings
 from estimation.studies import spec
 
@@ -47,25 +48,27 @@ def _exhibits(study: spec.Study, estimates: pd.DataFrame, folder: Path) -> list[
         if own.empty:
             continue
         rows = []
-        for row in own.itertuples():
+        for row in own.to_dict("records"):
             rows.append(
                 {
-                    "column": row.column_id,
-                    "label": "" if pd.isna(row.label) else row.label,
-                    "term": row.term,
-                    "estimate": _number(row.estimate) + _stars(row.p_value),
-                    "std_error": _number(row.std_error),
+                    "column": row["column_id"],
+                    "label": "" if pd.isna(row["label"]) else row["label"],
+                    "term": row["term"],
+                    "estimate": _number(row["estimate"]) + _stars(row["p_value"]),
+                    "std_error": _number(row["std_error"]),
                     "interval": ""
-                    if pd.isna(row.ci_low)
-                    else f"[{_number(row.ci_low)}, {_number(row.ci_high)}]",
-                    "n": _integer(row.n_obs),
-                    "adj_r2": _number(row.adj_r2, 3),
-                    "published": _number(row.published_estimate, 3)
-                    + ("" if pd.isna(row.published_stars) else "*" * int(row.published_stars)),
-                    "published_statistic": _number(row.published_statistic, 3),
-                    "published_n": _integer(row.published_n_obs),
-                    "status": row.status,
-                    "message": "" if pd.isna(row.message) else row.message,
+                    if pd.isna(row["ci_low"])
+                    else f"[{_number(row['ci_low'])}, {_number(row['ci_high'])}]",
+                    "n": _integer(row["n_obs"]),
+                    "adj_r2": _number(row["adj_r2"], 3),
+                    "published": _number(row["published_estimate"], 3)
+                    + (
+                        "" if pd.isna(row["published_stars"]) else "*" * int(row["published_stars"])
+                    ),
+                    "published_statistic": _number(row["published_statistic"], 3),
+                    "published_n": _integer(row["published_n_obs"]),
+                    "status": row["status"],
+                    "message": "" if pd.isna(row["message"]) else row["message"],
                 }
             )
         pictures = sorted((folder / "figures").glob(f"{exhibit.id}-*.png"))
@@ -129,7 +132,7 @@ def build_report(settings: Settings) -> tuple[Path, dict[str, Path]]:
             figures[name] = file
             picture = _inline(file)
         status = estimates.drop_duplicates(["exhibit", "column_id"])["status"].value_counts()
-        page = {
+        page: dict[str, Any] = {
             "name": name,
             "title": study.title,
             "citation": study.citation,
@@ -146,6 +149,7 @@ def build_report(settings: Settings) -> tuple[Path, dict[str, Path]]:
             release=release, study=page, exhibits=_exhibits(study, estimates, folder)
         )
         (staging / page["page"]).write_text(html, encoding="utf-8")
+    build_provenance(settings, staging / "provenance", environment, release)
     gates = release["gates"]["rules"]
     html = environment.get_template("index.html").render(
         release=release, studies=studies, gates=gates

@@ -109,11 +109,14 @@ def run_study(
         left_out = {
             (e.id, c.id)
             for e, c in chosen
-            if e.full_only or c.full_only or (study.ordinary_run == "spine" and (e.id, c.id) not in spine)
+            if e.full_only
+            or c.full_only
+            or (study.ordinary_run == "spine" and (e.id, c.id) not in spine)
         }
     for done, (exhibit, column) in enumerate(chosen, start=1):
         model = study.model(exhibit, column)
         started = clock.perf_counter()
+        message: str | None
         if (exhibit.id, column.id) in left_out:
             result, status, message, dropped = None, "not_run", _NOT_RUN, 0
         else:
