@@ -6,6 +6,7 @@ belong here: SQL, or the assets themselves (``assets.warehouse``).
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -51,6 +52,18 @@ DERIVED = {
         ]
     ),
 }
+OVERRIDES = "roster_overrides"
+DERIVED[OVERRIDES] = pa.schema(
+    [
+        *((name, pa.string()) for name in ("roster", "change")),  # amended | added | removed
+        *((name, pa.string()) for name in ("city_code", "city_name", "listed_unit")),
+        ("row_values", pa.string()),  # JSON object: the row in force, {} where removed
+        ("before_values", pa.string()),  # JSON object: the shipped row, {} where added
+        ("summary", pa.string()),
+        *((name, pa.string()) for name in ("file", "file_sha256")),
+        ("line", pa.int32()),  # of the user's file, the header being line 1
+    ]
+)
 _GROUPS = {"staging": "staging", "intermediate": "intermediate", "marts": "marts"}
 
 
@@ -68,14 +81,20 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def build_arguments(*, full_refresh: bool = False) -> list[str]:
+def build_arguments(
+    *, full_refresh: bool = False, variables: Mapping[str, str] | None = None
+) -> list[str]:
     """Arguments of the build; Dagster adds the selection of the assets that are materialised.
+
+    ``variables`` take the place of the project's ``vars`` of the same name.
 
     Unit tests check the SQL against made-up rows, so they belong to the test suite; a build on the
     user's data runs the data tests.
     """
     arguments = ["build", "--indirect-selection", "cautious"]
     arguments += ["--exclude-resource-type", "unit_test"]
+    if variables:
+        arguments += ["--vars", json.dumps(dict(sorted(variables.items())))]
     if full_refresh:
         arguments.append("--full-refresh")
     return arguments

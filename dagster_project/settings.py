@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -37,6 +38,8 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=1)
     full: bool = False
     keep_releases: int = Field(default=3, ge=1)
+    # Roster rows less certain than this count as not listed.
+    min_confidence: Literal["verified", "from-memory", "uncertain"] = "uncertain"
 
     @field_validator("data_home", "landing", "boundaries", mode="before")
     @classmethod
@@ -44,6 +47,11 @@ class Settings(BaseSettings):
         if value is None or str(value).strip() == "":
             return None
         return Path(str(value)).expanduser().absolute()
+
+    @field_validator("min_confidence", mode="before")
+    @classmethod
+    def _blank_is_all(cls, value: object) -> object:
+        return "uncertain" if value in (None, "") else value
 
     @field_validator("full", mode="before")
     @classmethod

@@ -10,9 +10,11 @@ import dagster as dg
 import pandas as pd
 
 from dagster_project import ingest
+from dagster_project.dbt_project import OVERRIDES
 from dagster_project.extract.boundaries import city_geography
 from dagster_project.lake import KINDS, Lake, code_version, replacing, write_frame
 from dagster_project.resources import PilotPanel
+from dagster_project.rosters import ingest_rosters
 from dagster_project.sample.write import write_sample
 
 GROUP = "sources"
@@ -98,7 +100,9 @@ def build_raw_asset(source: str) -> dg.AssetsDefinition:
                 "partitions removed": ", ".join(report.removed) or "none",
                 "files refused": dg.MetadataValue.json(report.refused),
                 "synthetic": pilot_panel.is_synthetic(),
-                "preview": preview(own[own["kind"] == "raw"][["partition", "rows"]], rows=30),
+                "preview": preview(
+                    own.query("kind == 'raw'").filter(["partition", "rows"]), rows=30
+                ),
             }
         )
 
@@ -145,9 +149,34 @@ def city_geography_asset(
     )
 
 
+@dg.asset(
+    key=["lake", "roster_overrides"],
+    deps=[dg.AssetKey(["landing"])],
+    group_name=GROUP,
+    kinds={"parquet", "python"},
+    owners=OWNERS,
+    description="What the csv files in landing/rosters change in the shipped rosters, row by row; "
+    "a file with a row that cannot be meant is refused and changes nothing.",
+)
+def roster_overrides(
+    context: dg.AssetExecutionContext, pilot_panel: PilotPanel
+) -> dg.MaterializeResult:
+    """Write ``lake/derived/roster_overrides.parquet`` and report every file."""
+    files = ingest_rosters(pilot_panel.settings(), context.log.info)
+    changes = [change.summary() for file in files for change in file.changes]
+    refused = {file.file: [r.message for r in file.refusals] for file in files if file.refusals}
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(changes),
+            "changes": dg.MetadataValue.json(changes),
+            "files refused": dg.MetadataValue.json(refused),
+        }
+    )
+
+
 def build_catalogue(sources: tuple[str, ...]) -> dg.AssetsDefinition:
     """The lake's three tables as assets, once every source has been brought up to date."""
-    deps = [dg.AssetKey(["raw", s]) for s in sources]
+    deps = [*(dg.AssetKey(["raw", s]) for s in sources), dg.AssetKey(["lake", OVERRIDES])]
 
     @dg.multi_asset(
         name="lake_catalogue",
@@ -191,5 +220,6 @@ def source_assets() -> list[dg.AssetsDefinition]:
         landing,
         *(build_raw_asset(s) for s in sources),
         city_geography_asset,
+        roster_overrides,
         build_catalogue(sources),
     ]

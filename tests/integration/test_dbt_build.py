@@ -10,14 +10,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dagster_project.dbt_project import DERIVED
 from dagster_project.extract.schema import (
     FILE_SCHEMA,
     OBSERVATION_SCHEMA,
@@ -84,22 +85,25 @@ def _write_lake(lake: Path, rows: list[dict]) -> None:
     (lake / "raw" / "yearbook").mkdir()
     table = to_table(as_frame(rows, OBSERVATION_SCHEMA), OBSERVATION_SCHEMA)
     pq.write_table(table, lake / "raw" / "yearbook" / "all.parquet")
-    text = dict.fromkeys(("city_code", "hu_side", "boundary_source"), pa.string())
-    number = dict.fromkeys(("lon", "lat", "area_km2", "hu_distance_km"), pa.float64())
-    outcome = dict.fromkeys(("preff", "creff", "syeff", "srpce", "srpce_entropy"), pa.float64())
-    (lake / "derived").mkdir()
-    for name, fields in (
-        ("city_geography", {**text, **number}),
-        ("outcomes", {"city_code": pa.string(), "year": pa.int32(), **outcome}),
-    ):
-        empty = pa.schema(list(fields.items())).empty_table()
-        pq.write_table(empty, lake / "derived" / f"{name}.parquet")
+    for name, fields in DERIVED.items():
+        path = lake / "derived" / f"{name}.parquet"
+        path.parent.mkdir(exist_ok=True)
+        pq.write_table(fields.empty_table(), path)
 
 
-def _build(home: Path, rows: list[dict], *arguments: str) -> Path:
-    """Run ``dbt build`` on a lake of these observations; returns the warehouse file."""
+def _build(
+    home: Path,
+    rows: list[dict],
+    *arguments: str,
+    prepare: Callable[[Path], object] = lambda lake: None,
+) -> Path:
+    """Run ``dbt build`` on a lake of these observations; returns the warehouse file.
+
+    ``prepare`` may add to the lake before dbt reads it.
+    """
     home.mkdir()
     _write_lake(home / "lake", rows)
+    prepare(home / "lake")
     warehouse = home / "warehouse.duckdb"
     beside = Path(sys.executable).with_name("dbt")
     command = [str(beside) if beside.exists() else shutil.which("dbt") or "dbt", "build"]

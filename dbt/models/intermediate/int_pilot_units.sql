@@ -1,5 +1,6 @@
 -- Every listed unit of every programme under every reading, with the year it would take effect and
--- whether it flags its city. A district, county, county-level city or town never does.
+-- whether it flags its city. A district, county, county-level city or town never does, nor does a row
+-- that is less certain than the var `min_confidence` asks for.
 {#- roster, programme, reading, what makes the row flag its city, year of adoption -#}
 {% set readings = [
     ('stg_roster_big_data', 'bigdata', 'narrow', 'in_narrow', 'year_effective'),
@@ -24,7 +25,7 @@ with listed as (
             '{{ reading }}' as reading,
             listed_unit,
             listed_level,
-            {{ flag }} as flags_city,
+            {{ flag }} as flags_by_listing,
             {{ adoption_year }} as adoption_year,
             batch,
             announced,
@@ -33,6 +34,15 @@ with listed as (
         from {{ ref(roster) }}
         {% if not loop.last %}union all{% endif %}
     {% endfor %}
+
+),
+
+judged as (
+
+    select
+        *,
+        case when {{ confident_enough() }} then flags_by_listing else 0 end as flags_city
+    from listed
 
 )
 
@@ -45,6 +55,7 @@ select
     cast(flags_city as integer) as flags_city,
     case
         when flags_city = 1 then 'whole city listed under this reading'
+        when flags_by_listing = 1 then 'less certain than min_confidence asks for'
         when listed_level in ('district', 'county', 'county_city', 'town', 'zone_or_new_area')
             then 'a ' || listed_level || ' does not flag its city'
         when adoption_year is null then 'no year of adoption known'
@@ -55,5 +66,5 @@ select
     announced,
     confidence,
     note
-from listed
+from judged
 order by programme, reading, city_code, adoption_year, listed_unit

@@ -14,6 +14,7 @@
         {{ value }} as attribute_value,
         confidence,
         coalesce(note, '') as note
-    from {{ ref(roster) }}
+    from {{ corrected_roster(ref(roster)) }}
+    where {{ confident_enough() }}
     {% if not loop.last %}union all{% endif %}
 {% endfor %}

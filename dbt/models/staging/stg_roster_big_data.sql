@@ -10,4 +10,4 @@ select
     announced,
     confidence,
     coalesce(note, '') as note
-from {{ ref('roster_big_data') }}
+from {{ corrected_roster(ref('roster_big_data')) }}

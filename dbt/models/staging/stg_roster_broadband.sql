@@ -12,4 +12,4 @@ select
     announced,
     confidence,
     coalesce(note, '') as note
-from {{ ref('roster_broadband') }}
+from {{ corrected_roster(ref('roster_broadband')) }}

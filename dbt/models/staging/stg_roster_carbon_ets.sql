@@ -11,4 +11,4 @@ select
     announced,
     confidence,
     coalesce(note, '') as note
-from {{ ref('roster_carbon_ets') }}
+from {{ corrected_roster(ref('roster_carbon_ets')) }}

@@ -9,4 +9,4 @@ select
     coalesce(announced, '') as announced,
     confidence,
     coalesce(note, '') as note
-from {{ ref('roster_civilized') }}
+from {{ corrected_roster(ref('roster_civilized')) }}

@@ -11,4 +11,4 @@ select
     year_confidence,
     confidence,
     coalesce(note, '') as note
-from {{ ref('roster_innovative') }}
+from {{ corrected_roster(ref('roster_innovative')) }}

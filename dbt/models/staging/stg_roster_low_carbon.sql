@@ -11,4 +11,4 @@ select
     announced,
     confidence,
     coalesce(note, '') as note
-from {{ ref('roster_low_carbon') }}
+from {{ corrected_roster(ref('roster_low_carbon')) }}

@@ -11,4 +11,4 @@ select
     announced,
     confidence,
     coalesce(note, '') as note
-from {{ ref('roster_smart_city') }}
+from {{ corrected_roster(ref('roster_smart_city')) }}
