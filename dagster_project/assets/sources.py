@@ -88,6 +88,7 @@ def build_raw_asset(source: str) -> dg.AssetsDefinition:
         report = ingest.ingest(source, settings, files, context.log.info)
         counts = Lake(settings.lake).counts()
         own = counts[counts["source"] == source]
+        read = own[own["kind"] == "raw"]
         totals = own.groupby("kind")["rows"].sum()
         if own.empty:
             context.log.info(f"{source}: no files; variables that need it stay empty")
@@ -100,9 +101,7 @@ def build_raw_asset(source: str) -> dg.AssetsDefinition:
                 "partitions removed": ", ".join(report.removed) or "none",
                 "files refused": dg.MetadataValue.json(report.refused),
                 "synthetic": pilot_panel.is_synthetic(),
-                "preview": preview(
-                    own.query("kind == 'raw'").filter(["partition", "rows"]), rows=30
-                ),
+                "preview": preview(pd.DataFrame(read, columns=["partition", "rows"]), rows=30),
             }
         )
 
@@ -201,7 +200,7 @@ def build_catalogue(sources: tuple[str, ...]) -> dg.AssetsDefinition:
         counts = Lake(settings.lake).counts()
         for kind in KINDS:
             own = counts[counts["kind"] == kind]
-            table = own.groupby("source", as_index=False)["rows"].sum()
+            table = own.groupby("source")[["rows"]].sum().reset_index()
             yield dg.MaterializeResult(
                 asset_key=["lake", kind],
                 metadata={

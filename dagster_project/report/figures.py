@@ -14,18 +14,30 @@ from matplotlib.figure import Figure
 OURS, THEIRS = "#1f4e79", "#c0504d"
 
 
-def treatment_rows(estimates: pd.DataFrame) -> pd.DataFrame:
-    """The first estimated term of each column: the coefficient that a table is about."""
-    ok = estimates[(estimates["status"] == "ok") & estimates["estimate"].notna()]
-    return ok.groupby(["exhibit", "column_id"], sort=False).head(1)
+MAX_ROWS = 70
 
 
-def comparison_figure(estimates: pd.DataFrame, title: str) -> Figure | None:
+def treatment_rows(
+    estimates: pd.DataFrame, outcome: str, treatments: tuple[str, ...]
+) -> pd.DataFrame:
+    """Treatment effects on the study's own outcome: the coefficients that share one scale."""
+    return estimates[
+        (estimates["status"] == "ok")
+        & estimates["estimate"].notna()
+        & (estimates["outcome"] == outcome)
+        & estimates["term"].isin(treatments)
+    ]
+
+
+def comparison_figure(
+    estimates: pd.DataFrame, outcome: str, treatments: tuple[str, ...], title: str
+) -> Figure | None:
     """Estimates with 95% intervals, one line per column, and the published values beside them.
 
     Returns None if there is nothing to draw.
     """
-    rows = treatment_rows(estimates).iloc[::-1].reset_index(drop=True)
+    rows = treatment_rows(estimates, outcome, treatments).head(MAX_ROWS)
+    rows = rows.iloc[::-1].reset_index(drop=True)
     if rows.empty:
         return None
     figure = Figure(figsize=(8.2, 1.4 + 0.32 * len(rows)))

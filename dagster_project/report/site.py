@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from dagster_project.report.figures import comparison_figure
@@ -123,6 +124,8 @@ def build_report(settings: Settings) -> tuple[Path, dict[str, Path]]:
         suffix = "  SYNTHETIC DATA" if release["synthetic"] else ""
         figure = comparison_figure(
             estimates[~estimates["exhibit"].isin(_curves(study))],
+            str(study.baseline["outcome"]),
+            _treatments(study),
             f"{name}: {study.title}{suffix}",
         )
         picture = ""
@@ -138,6 +141,8 @@ def build_report(settings: Settings) -> tuple[Path, dict[str, Path]]:
             "citation": study.citation,
             "note": study.note or "",
             "page": f"{name}.html",
+            "sample": study.sample,
+            "variables": _variables(study, settings),
             "figure": picture,
             "estimated": int(status.get("ok", 0)),
             "missing": int(status.get("data_missing", 0)),
@@ -158,6 +163,26 @@ def build_report(settings: Settings) -> tuple[Path, dict[str, Path]]:
     shutil.rmtree(target, ignore_errors=True)
     staging.rename(target)
     return target / "index.html", figures
+
+
+def _variables(study: spec.Study, settings: Settings) -> list[str]:
+    """Columns of the sample that enter the study's models, in the order of their first use.
+
+    Lags and interactions that a model makes by itself stand in no table and are left out.
+    """
+    known = set(pq.read_schema(settings.published / "parquet" / f"{study.sample}.parquet").names)
+    found: dict[str, None] = {}
+    for exhibit in study.exhibits:
+        for column in exhibit.columns:
+            model = study.model(exhibit, column)
+            found.update(dict.fromkeys((model.outcome, *model.treatment, *model.controls)))
+    return [name for name in found if name in known]
+
+
+def _treatments(study: spec.Study) -> tuple[str, ...]:
+    """The treatments of the columns that the study is known for."""
+    named = [t for e, c in study.spine_columns() for t in study.model(e, c).treatment]
+    return tuple(dict.fromkeys(named))
 
 
 def _curves(study: spec.Study) -> set[str]:
