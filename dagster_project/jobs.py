@@ -12,9 +12,7 @@ EVERYTHING = "everything"
 REFRESH = "refresh"
 ESTIMATES = "estimates"
 
-_estimation = dg.AssetSelection.groups("studies", "report") | dg.AssetSelection.keys(
-    ["published", "estimates"]
-)
+_estimation = dg.AssetSelection.groups("studies", "report")
 
 everything = dg.define_asset_job(
     EVERYTHING,

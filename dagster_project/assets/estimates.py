@@ -167,7 +167,8 @@ def estimate_assets() -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=["published", "estimates"],
         deps=[dg.AssetKey(["estimates", name]) for name in studies],
-        group_name="publication",
+        # With the report, because the panel is published before the studies run on it.
+        group_name="report",
         kinds={"duckdb", "parquet", "csv"},
         owners=OWNERS,
         description="The release with the estimates of all studies in it.",
