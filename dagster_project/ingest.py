@@ -16,6 +16,7 @@ from pathlib import Path
 
 import geopandas as gpd
 
+from dagster_project.arrival import first_of_each
 from dagster_project.extract import boundaries as boundary_reader
 from dagster_project.extract import table_mapping, tables
 from dagster_project.extract.discover import LandingFile, discover
@@ -172,7 +173,13 @@ def ingest(
             report.unchanged.append(partition)
             continue
         parts = []
+        _, copies = first_of_each(members)
         for name, file in zip(names, members, strict=True):
+            if file.path in copies:
+                original = str(copies[file.path].relative_to(settings.landing_dir))
+                parts.append(copy_of(source, partition, name, file, original))
+                log(f"{source} {name}: the same content as {original}, read once")
+                continue
             try:
                 parts.append(_read(source, [file], settings))
             except ExtractError as error:
@@ -229,6 +236,24 @@ def refused(
             }
         ],
     )
+
+
+def copy_of(
+    source: str, partition: str, name: str, file: LandingFile, original: str
+) -> ExtractResult:
+    """The record of a second copy of a file: a file row that says so, and nothing else."""
+    row = {
+        "source": source,
+        "file": name,
+        "file_sha256": file.sha256,
+        "bytes": file.size,
+        "release": partition,
+        "status": "set_aside",
+        "reason": f"the same content as {original}, read once",
+        **dict.fromkeys(("n_entities", "n_indicators", "n_observations", "n_missing"), 0),
+        "n_rejects": 0,
+    }
+    return ExtractResult.from_rows([], [], [row])
 
 
 def record_unrecognised(settings: Settings, files: list[LandingFile]) -> int:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import dagster as dg
 
 from dagster_project.jobs import everything
+from dagster_project.settings import load_settings
 
 monthly = dg.ScheduleDefinition(
     name="monthly",
     job=everything,
-    cron_schedule="0 3 1 * *",
+    cron_schedule=load_settings().schedule,
     execution_timezone="Asia/Shanghai",
-    description="At 03:00 on the first of the month. Yearbooks appear once a year, revised grids "
-    "and indices at any time; unchanged files cost no second reading.",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="At 03:00 on the first of the month, unless set otherwise. Yearbooks appear once a "
+    "year, revised grids and indices at any time; unchanged files cost no second reading.",
 )
 
 ALL = [monthly]

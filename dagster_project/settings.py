@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=1)
     full: bool = False
     keep_releases: int = Field(default=3, ge=1)
+    look_every_seconds: int = Field(default=30, ge=1)  # how often the sensor looks at landing/
+    schedule: str = "0 3 1 * *"  # cron, Asia/Shanghai: the run that needs no event
     # Roster rows less certain than this count as not listed.
     min_confidence: Literal["verified", "from-memory", "uncertain"] = "uncertain"
 

@@ -9,7 +9,8 @@ import json
 import dagster as dg
 import pandas as pd
 
-from dagster_project import ingest
+from dagster_project import arrival, ingest
+from dagster_project.assets.arrivals import MONTHLY_LOOK, arrival_specs
 from dagster_project.dbt_project import OVERRIDES
 from dagster_project.extract.boundaries import city_geography
 from dagster_project.lake import KINDS, Lake, code_version, replacing, write_frame
@@ -65,6 +66,8 @@ def landing(context: dg.AssetExecutionContext, pilot_panel: PilotPanel) -> dg.Ma
             "files": len(files),
             "unrecognised files": strangers,
             "synthetic": pilot_panel.is_synthetic(),
+            # The sensor compares: a run started by hand has taken these files, too.
+            "content": arrival.digest(arrival.content(settings.landing_dir, files)),
             "preview": preview(table, rows=50),
         }
     )
@@ -81,6 +84,7 @@ def build_raw_asset(source: str) -> dg.AssetsDefinition:
         kinds={"parquet", "python"},
         owners=OWNERS,
         description=description,
+        freshness_policy=MONTHLY_LOOK,
     )
     def raw(context: dg.AssetExecutionContext, pilot_panel: PilotPanel) -> dg.MaterializeResult:
         settings = pilot_panel.settings()
@@ -212,7 +216,7 @@ def build_catalogue(sources: tuple[str, ...]) -> dg.AssetsDefinition:
     return lake_catalogue
 
 
-def source_assets() -> list[dg.AssetsDefinition]:
+def source_assets() -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """All assets of this stage."""
     sources = ingest.all_sources()
     return [
@@ -221,4 +225,5 @@ def source_assets() -> list[dg.AssetsDefinition]:
         city_geography_asset,
         roster_overrides,
         build_catalogue(sources),
+        *arrival_specs(),
     ]

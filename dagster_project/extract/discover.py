@@ -32,7 +32,7 @@ _YEARBOOK_SUFFIXES = (".xls", ".xlsx", ".xlsm")
 # Rosters are read by the warehouse; a user's boundary file and population grid are configured.
 _NOT_SOURCES = ("rosters", "boundaries", "population")
 # Left by operating systems, editors and interrupted downloads, or notes for people.
-_IGNORED_NAMES = re.compile(
+IGNORED_NAMES = re.compile(
     r"^(?:\..*|~\$.*|Thumbs\.db|desktop\.ini|.*\.(?:part|partial|crdownload|tmp|swp))$", re.I
 )
 _NOTES = (".md", ".json")
@@ -94,7 +94,7 @@ def discover(landing: Path, *, hash_cache: Path | None = None) -> list[LandingFi
     found = []
     for path in _walk(landing):
         relative = PurePosixPath(path.relative_to(landing).as_posix())
-        if relative.parts[0] in _NOT_SOURCES or _IGNORED_NAMES.match(path.name):
+        if relative.parts[0] in _NOT_SOURCES or IGNORED_NAMES.match(path.name):
             continue
         if path.suffix.lower() in _NOTES:
             continue
