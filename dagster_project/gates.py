@@ -18,7 +18,7 @@ import pandas as pd
 
 from dagster_project.lake import write_frame, write_text
 from dagster_project.settings import Settings
-from expectations.runner import GateReport
+from expectations.runner import FINDING_COLUMNS, GateReport
 
 
 class GateRefusal(Exception):
@@ -40,9 +40,20 @@ def record_path(settings: Settings) -> Path:
     return settings.results / "gates" / "gates.json"
 
 
+def findings_path(settings: Settings) -> Path:
+    """Where the findings of the last check lie."""
+    return record_path(settings).with_name("findings.parquet")
+
+
+def read_findings(settings: Settings) -> pd.DataFrame:
+    """Findings of the last check; no rows if nothing was found or checked yet."""
+    path = findings_path(settings)
+    return pd.read_parquet(path) if path.exists() else pd.DataFrame(columns=FINDING_COLUMNS)
+
+
 def record(settings: Settings, table: str, fingerprint: str, report: GateReport) -> None:
     """Keep the result of a check, and its findings as Parquet."""
-    write_frame(record_path(settings).with_name("findings.parquet"), report.findings)
+    write_frame(findings_path(settings), report.findings)
     content = {
         "table": table,
         "fingerprint": fingerprint,
@@ -79,7 +90,7 @@ def require_passed(settings: Settings, table: str, fingerprint: str) -> dict[str
         lines = "\n".join(f"- {r['rule']}: {r['message']}" for r in failed)
         raise GateRefusal(
             f"publication refused, {len(failed)} critical rule(s) failed on {table}. The last "
-            f"release stays as it is.\n{lines}\nEvery finding: {path.with_name('findings.parquet')}"
+            f"release stays as it is.\n{lines}\nEvery finding: {findings_path(settings)}"
         )
     return content
 
@@ -88,10 +99,50 @@ def source_cells(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Where each published value stood, one line of text per city, year and indicator."""
     return connection.execute(
         """
-        select city_code, year, column_name as indicator,
+        select city_code, year, column_name as indicator, source,
                concat_ws(' ', file, sheet, cell) as source_cell
         from provenance
         where scope <> 'districts'
         order by city_code, year, indicator, source_cell
+        """
+    ).df()
+
+
+def panel_series(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Printed values that the panel takes, without interpolated ones, with their cells."""
+    return connection.execute(
+        """
+        select provenance.city_code, cities.city_name, cities.province_code, provenance.year,
+               column_name as indicator, scope, value, source,
+               concat_ws(' ', file, sheet, cell) as source_cell
+        from provenance
+        inner join (select distinct city_code, city_name, province_code from city_year) as cities
+            on provenance.city_code = cities.city_code
+        where provenance.is_filled = 0 and provenance.item = '' and value is not null
+        order by provenance.city_code, provenance.year, indicator, scope
+        """
+    ).df()
+
+
+def source_values(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Every resolved value of every source, taken or not, with rank, rounding and cell."""
+    return connection.execute(
+        r"""
+        select candidates.unit_code as city_code, cities.city_name, cities.province_code,
+               candidates.data_year as year, indicator, scope, value,
+               -- half a unit of the last printed digit
+               0.5 * power(10, -length(regexp_extract(value_printed, '\.(\d+)', 1)))
+                   * conversion_factor as half_unit,
+               source, "release", preference_rank as rank, candidate_no,
+               concat_ws(' ', file, sheet, cell) as source_cell
+        from int_candidates as candidates
+        inner join (
+            select city_code, any_value(city_name) as city_name,
+                   any_value(province_code) as province_code
+            from city_year group by city_code
+        ) as cities
+            on candidates.unit_code = cities.city_code
+        where candidates.level = 'city' and item = '' and value is not null
+        order by city_code, year, indicator, scope, candidate_no
         """
     ).df()

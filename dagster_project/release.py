@@ -21,6 +21,7 @@ import pandas as pd
 
 from dagster_project.exports import write_stata_tables
 from dagster_project.extract.safety import escape_formula
+from dagster_project.gates import read_findings
 from dagster_project.resources import connect
 from dagster_project.rosters import roster_changes
 from dagster_project.settings import PROJECT_ROOT, Settings
@@ -118,6 +119,29 @@ ESTIMATE_DOCS = (
     ),
 )
 
+FINDINGS_DOC = TableDoc(
+    "findings",
+    "What the release rules found in this panel and its sources, one row per rule and value. "
+    "Nothing here stopped the release: severity warning, or allowed with a stated reason.",
+    {
+        "rule": "Name of the rule, also of the check in the UI",
+        "severity": "critical (would have stopped the release), warning, or allowed (known true)",
+        "city_code": "城市代码。 GB/T 2260 code of the city",
+        "city_name": "城市名称。 Name of the city",
+        "year": "年份。 Year the data refer to",
+        "indicator": "Column of city_year or canonical indicator; any = the whole city",
+        "scope": "city (全市) or districts (市辖区)",
+        "value": "Value in the canonical unit of the indicator",
+        "expected_low": "Lowest value expected here, same unit; null where the rule gives no range",
+        "expected_high": "Highest value expected here, same unit",
+        "checked": "Number that the rule checked (ratio, sum, robust z, power of ten, share)",
+        "expected": "What the rule expected, in words",
+        "likely_cause": "What is usually behind such a finding",
+        "source": "Source of the value",
+        "source_cell": "File, sheet and cell of the value",
+    },
+)
+
 
 def read_release(settings: Settings) -> dict[str, Any] | None:
     """``release.json`` of the current release, or None if nothing was published yet."""
@@ -166,7 +190,16 @@ def build_panel_release(
         for name, frame in estimates.items():
             counts[name] = len(frame)
             _export(staging, name, frame)
-        _write_database(staging, {**tables, **estimates}, [*docs, *ESTIMATE_DOCS], synthetic)
+        # Not part of the release's identity: better rules leave the estimates valid.
+        findings = read_findings(settings)
+        counts[FINDINGS_DOC.name] = len(findings)
+        _export(staging, FINDINGS_DOC.name, findings)
+        _write_database(
+            staging,
+            {**tables, FINDINGS_DOC.name: findings, **estimates},
+            [*docs, FINDINGS_DOC, *ESTIMATE_DOCS],
+            synthetic,
+        )
         write_stata_tables(
             staging / "stata",
             tables,

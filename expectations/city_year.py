@@ -1,16 +1,24 @@
 """Release rules of the table ``city_year``.
 
-Belongs here: coverage, identities between columns, year-to-year jumps, treatment flags. Does not
-belong here: keys and ranges of single columns (dbt tests).
+Belongs here: cities per year, identities between columns, treatment flags. Does not belong here:
+keys and ranges of single columns (dbt tests), what one series says about itself (``series``), or
+one source against another (``sources``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 
-from expectations.rules import Rule, change_against_year, share_outside_by_year, withdrawn
+from expectations.rules import (
+    Role,
+    Rule,
+    bounds_by_role,
+    share_outside_by_year,
+    withdrawn,
+)
 
 TABLE = "city_year"
 
@@ -30,19 +38,18 @@ ABSORBING = (
 # More than this share of a year's cities outside an identity is a defect of the source.
 MAX_SHARE_OUTSIDE = 0.10
 
-# Indicators whose year-to-year change is watched, and the change of ln beyond the year's median
-# that is out of the ordinary. GDP statements are revised by a census now and then; emissions of a
-# whole city never double in a year.
-JUMPS = {
-    "grp": 0.35,
-    "pop_resident": 0.25,
-    "co2_edgar": 0.50,
-    "pm25": 0.60,
-    "loans": 0.70,
-    "deposits": 0.70,
-    "fiscal_revenue": 0.80,
-    "fiscal_expenditure": 0.70,
-}
+# Parts that cannot exceed their whole, in one unit: part, whole, slack (rounding, other bodies).
+PARTS = (
+    ("pop_registered_urban", "pop_registered", 1.01),
+    ("pop_resident_urban", "pop_resident", 1.01),
+    ("expenditure_science", "fiscal_expenditure", 1.0),
+    ("expenditure_education", "fiscal_expenditure", 1.0),
+    ("savings_household", "deposits", 1.0),
+    ("electricity_industry", "electricity_total", 1.02),
+    ("electricity_household", "electricity_total", 1.02),
+    ("patents_invention_granted", "patents_granted", 1.0),
+    ("retail_above_size", "retail_sales", 1.5),
+)
 
 
 def _share_sum(table: pd.DataFrame) -> pd.Series:
@@ -61,6 +68,39 @@ def _sector_ratio(table: pd.DataFrame) -> pd.Series:
 def _per_capita_ratio(table: pd.DataFrame) -> pd.Series:
     # 亿元 over 万人 is 10,000 yuan per person.
     return table["grp"] * 1e4 / table["pop_resident"] / table["grp_per_capita"]
+
+
+def _wage_ratio(table: pd.DataFrame) -> pd.Series:
+    # 万元 over 万人 is yuan per person.
+    return table["wage_total"] / table["employees_onpost_average"] / table["wage_average"]
+
+
+def _urban_difference(table: pd.DataFrame) -> pd.Series:
+    return 100 * table["pop_resident_urban"] / table["pop_resident"] - table["urbanisation_rate"]
+
+
+def _explain_ratio(derive: Callable[[pd.DataFrame], pd.Series], usual: str) -> Callable:
+    """Likely cause of a ratio that should be 1, by its size."""
+
+    def explain(rows: pd.DataFrame) -> pd.Series:
+        ratio = derive(rows)
+        tens = np.log10(ratio.where(ratio > 0))
+        nearest = tens.round()
+        near = (nearest != 0) & ((tens - nearest).abs() < 0.15)
+        unit = near & (nearest.abs() == 4)
+        text = np.select(
+            [unit, near, ratio.between(0.75, 1.33)],
+            [
+                "units mixed: one of the two is off by 10,000",
+                "digits shifted: one of the two is off by 10^" + nearest.map("{:g}".format),
+                usual,
+            ],
+            "one of the two is wrong, or is of another area: the other rules and sources of this "
+            "city and year say which",
+        )
+        return pd.Series(text, index=rows.index)
+
+    return explain
 
 
 def _districts_ratio(table: pd.DataFrame) -> pd.Series:
@@ -96,6 +136,7 @@ def _identity(
     high: float,
     expected: str,
     likely_cause: str,
+    roles: dict[str, Role],
 ) -> tuple[Rule, Rule]:
     """An identity, row by row as a warning and by year as what stops a release."""
     return (
@@ -109,6 +150,7 @@ def _identity(
             high=high,
             expected=expected,
             likely_cause=likely_cause,
+            bounds=bounds_by_role(roles, low, high),
         ),
         Rule(
             name=f"{name}_by_year",
@@ -122,6 +164,9 @@ def _identity(
         ),
     )
 
+
+_VINTAGES = "GDP and value added of different vintages or sources, one of them revised"
+_POPULATIONS = "registered instead of resident population"
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -145,6 +190,7 @@ RULES: tuple[Rule, ...] = (
         high=101.0,
         expected="99 to 101 %",
         likely_cause="a misprinted share, or shares of different vintages",
+        roles={"share_primary": "term", "share_secondary": "term", "share_tertiary": "term"},
     ),
     Rule(
         name="sectors_sum_to_gdp",
@@ -159,6 +205,9 @@ RULES: tuple[Rule, ...] = (
         tolerated=0.02,
         expected="0.97 to 1.03 times GDP",
         likely_cause="GDP and value added of different vintages, a shifted digit, or mixed units",
+        cites=("grp",),
+        explain=_explain_ratio(_sector_ratio, _VINTAGES),
+        bounds=bounds_by_role({"grp": "denominator"}, 0.97, 1.03),
     ),
     Rule(
         name="gdp_per_capita_agrees",
@@ -171,6 +220,12 @@ RULES: tuple[Rule, ...] = (
         tolerated=0.02,
         expected="0.75 to 1.33",
         likely_cause="registered instead of resident population, a shifted digit, or mixed units",
+        explain=_explain_ratio(_per_capita_ratio, _POPULATIONS),
+        bounds=bounds_by_role(
+            {"grp": "numerator", "pop_resident": "denominator", "grp_per_capita": "denominator"},
+            0.75,
+            1.33,
+        ),
     ),
     *_identity(
         name="districts_within_city",
@@ -181,6 +236,7 @@ RULES: tuple[Rule, ...] = (
         high=1.02,
         expected="at most 1.02 times the whole city",
         likely_cause="columns of 全市 and 市辖区 exchanged, or a shifted digit",
+        roles={"grp_districts": "numerator", "grp": "denominator"},
     ),
     Rule(
         name="no_gap_in_gdp",
@@ -217,18 +273,44 @@ RULES: tuple[Rule, ...] = (
         for flag in ABSORBING
     ),
     *(
-        Rule(
-            name=f"{column}_jump",
-            severity="warning",
-            description=f"{column} changes from one year to the next as it does in other cities.",
-            needs=(column,),
-            derive=lambda table, column=column: change_against_year(table, column),  # type: ignore[misc]
-            low=-width,
-            high=width,
-            tolerated=0.01,
-            expected=f"a change of ln within {width} of the year's median",
-            likely_cause="a digit shifted, another unit, a boundary change, or another source",
+        rule
+        for part, whole, slack in PARTS
+        for rule in _identity(
+            name=f"{part}_within_{whole}",
+            description=f"{part} is at most {whole}.",
+            needs=(part, whole),
+            derive=lambda table, part=part, whole=whole: table[part] / table[whole],  # type: ignore[misc]
+            low=0.0,
+            high=slack,
+            expected=f"at most {slack:g} times {whole}",
+            likely_cause="columns exchanged, or digits of one of the two shifted",
+            roles={part: "numerator", whole: "denominator"},
         )
-        for column, width in JUMPS.items()
+    ),
+    *_identity(
+        name="wage_bill_agrees",
+        description="Wage bill over persons employed agrees with the average wage.",
+        needs=("wage_total", "employees_onpost_average", "wage_average"),
+        derive=_wage_ratio,
+        low=0.8,
+        high=1.25,
+        expected="0.8 to 1.25",
+        likely_cause="digits of one of the three shifted, or other units",
+        roles={
+            "wage_total": "numerator",
+            "employees_onpost_average": "denominator",
+            "wage_average": "denominator",
+        },
+    ),
+    *_identity(
+        name="urbanisation_rate_agrees",
+        description="Urban over resident population agrees with the urbanisation rate.",
+        needs=("pop_resident_urban", "pop_resident", "urbanisation_rate"),
+        derive=_urban_difference,
+        low=-3.0,
+        high=3.0,
+        expected="within 3 points of the printed rate",
+        likely_cause="registered instead of resident population, or a misprint",
+        roles={},
     ),
 )

@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 
 Severity = Literal["critical", "warning"]
+# The part that a column plays in the number that a rule checks.
+Role = Literal["numerator", "denominator", "term"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,16 @@ class Rule:
     likely_cause : str
         What is usually behind a violation.
     cites : tuple of str
-        Columns whose source cells a finding names; by default ``needs``.
+        Columns whose source cells a finding names; by default ``needs``. On a long table (one row
+        per ``indicator``) a finding always names the row's own ``indicator`` and ``value``.
+    explain : callable, optional
+        From offending rows to the likely cause of each; by default ``likely_cause`` for all.
+    bounds : callable, optional
+        From offending rows, their checked numbers and the cited column to the lowest and highest
+        value expected there, in the unit of the value.
+    allowed : callable, optional
+        From the table to the reason why a row is known to be right although it looks odd, None
+        elsewhere. Such rows are listed with the severity ``allowed`` and do not fail the rule.
     """
 
     name: str
@@ -59,6 +70,9 @@ class Rule:
     high: float | None = None
     tolerated: float = 0.0
     cites: tuple[str, ...] = ()
+    explain: Callable[[pd.DataFrame], pd.Series] | None = None
+    bounds: Callable[[pd.DataFrame, pd.Series, str], tuple[pd.Series, pd.Series]] | None = None
+    allowed: Callable[[pd.DataFrame], pd.Series] | None = None
 
     def applies(self, table: pd.DataFrame) -> str | None:
         """None if the rule can be checked on ``table``, else the reason why it cannot."""
@@ -71,19 +85,30 @@ class Rule:
         return None
 
 
-def within_city_change(table: pd.DataFrame, column: str) -> pd.Series:
-    """Change of ln ``column`` on the year before; NaN where that year has no positive value."""
-    positive = table[column].where(table[column] > 0)
-    logged = np.log(positive.astype("float64"))
-    before = logged.groupby(table["city_code"]).shift()
-    year_before = table["year"].groupby(table["city_code"]).shift()
-    return (logged - before).where(table["year"] - year_before == 1)
+def bounds_by_role(
+    roles: dict[str, Role], low: float | None, high: float | None
+) -> Callable[[pd.DataFrame, pd.Series, str], tuple[pd.Series, pd.Series]]:
+    """Expected range of a single value, from the part that it plays in the checked number.
 
+    With the other columns as printed, a ``numerator`` v of a checked ratio c must lie in
+    [v low/c, v high/c], a ``denominator`` in [v c/high, v c/low], and a ``term`` of a checked sum
+    in [v + low - c, v + high - c].
+    """
+    lowest, highest = -np.inf if low is None else low, np.inf if high is None else high
 
-def change_against_year(table: pd.DataFrame, column: str) -> pd.Series:
-    """Within-city change of ln ``column`` less the median change of all cities in that year."""
-    change = within_city_change(table, column)
-    return change - change.groupby(table["year"]).transform("median")
+    def bounds(rows: pd.DataFrame, checked: pd.Series, column: str) -> tuple[pd.Series, pd.Series]:
+        value, role = rows[column].astype("float64"), roles.get(column)
+        if role == "term":
+            return value + (lowest - checked), value + (highest - checked)
+        if role == "numerator":
+            return value * lowest / checked, value * highest / checked
+        if role == "denominator":
+            upper = value * checked / lowest if lowest > 0 else value * np.inf
+            return value * checked / highest, upper
+        unknown = pd.Series(np.nan, index=rows.index)
+        return unknown, unknown
+
+    return bounds
 
 
 def share_outside_by_year(

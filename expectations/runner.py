@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -22,10 +23,14 @@ FINDING_COLUMNS = [
     "city_name",
     "year",
     "indicator",
+    "scope",
     "value",
+    "expected_low",
+    "expected_high",
     "checked",
     "expected",
     "likely_cause",
+    "source",
     "source_cell",
 ]
 _DERIVED = "rule__"
@@ -55,6 +60,16 @@ class GateReport:
     def critical_failures(self) -> list[RuleResult]:
         """Failed rules that stop a release."""
         return [r for r in self.results if r.severity == "critical" and r.status == "failed"]
+
+    @classmethod
+    def joined(cls, reports: Sequence[GateReport]) -> GateReport:
+        """The reports of several tables as one, in their order."""
+        kept = [r.findings for r in reports if len(r.findings)]
+        findings = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()
+        return cls(
+            tuple(result for report in reports for result in report.results),
+            findings.reindex(columns=FINDING_COLUMNS),
+        )
 
 
 def validate(
@@ -94,12 +109,19 @@ def validate(
             raise ValueError(f"the table {name} has no column {key}: it cannot be gated")
     if table.empty:
         raise ValueError(f"the table {name} has no rows: nothing was read, so nothing is released")
-    table = table.sort_values(["city_code", "year"]).reset_index(drop=True)
+    table = table.sort_values(["city_code", "year"], kind="stable").reset_index(drop=True)
     skipped = {rule.name: reason for rule in rules if (reason := rule.applies(table))}
     batch = table[["city_code", "year"]].copy()
     active = [rule for rule in rules if rule.name not in skipped]
+    known: dict[str, tuple[pd.Series, pd.Series]] = {}
     for rule in active:
-        batch[_DERIVED + rule.name] = rule.derive(table).astype("float64")
+        checked_values = rule.derive(table).astype("float64")
+        if rule.allowed is not None:
+            reason = rule.allowed(table)
+            odd = _outside(rule, checked_values) & reason.notna()
+            known[rule.name] = (checked_values[odd], reason[odd])
+            checked_values = checked_values.mask(odd)
+        batch[_DERIVED + rule.name] = checked_values
     outcomes = _run_suite(batch, active, name, docs_dir) if active else {}
     results, findings = [], []
     for rule in rules:
@@ -117,8 +139,12 @@ def validate(
             )
             continue
         success, outside = outcomes[rule.name]
-        found = _findings(rule, table, batch, outside, provenance)
+        found = _findings(rule, table, batch.loc[outside, _DERIVED + rule.name], provenance)
         findings.append(found)
+        if rule.name in known and len(known[rule.name][0]):
+            values, reason = known[rule.name]
+            right = _findings(rule, table, values, provenance, reason)
+            findings.append(right)
         checked = int(batch[_DERIVED + rule.name].notna().sum())
         results.append(
             RuleResult(
@@ -131,7 +157,8 @@ def validate(
                 _message(rule, found, checked, len(outside)),
             )
         )
-    frame = pd.concat(findings, ignore_index=True) if findings else pd.DataFrame()
+    kept = [f for f in findings if len(f)]
+    frame = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()
     return GateReport(tuple(results), frame.reindex(columns=FINDING_COLUMNS))
 
 
@@ -205,39 +232,62 @@ def _run_suite(
     return outcomes
 
 
+def _outside(rule: Rule, values: pd.Series) -> pd.Series:
+    low = -float("inf") if rule.low is None else rule.low
+    high = float("inf") if rule.high is None else rule.high
+    return values.notna() & ~values.between(low, high)
+
+
 def _findings(
     rule: Rule,
     table: pd.DataFrame,
-    batch: pd.DataFrame,
-    outside: list[int],
+    checked: pd.Series,
     provenance: pd.DataFrame | None,
+    allowed: pd.Series | None = None,
 ) -> pd.DataFrame:
-    if not outside:
+    """One row per offending row and cited column; ``allowed`` gives the reasons of known ones."""
+    if checked.empty:
         return pd.DataFrame(columns=FINDING_COLUMNS)
-    rows = table.loc[outside]
+    rows = table.loc[checked.index]
+    long = "indicator" in table.columns
     cited = rule.cites or tuple(c for c in rule.needs if c not in ("city_code", "year"))
+    if allowed is not None:
+        cause = allowed
+    elif rule.explain is not None:
+        cause = rule.explain(rows)
+    else:
+        cause = pd.Series(rule.likely_cause, index=rows.index)
     parts = []
-    for indicator in cited or ("",):
+    for column in ("value",) if long else cited or ("",):
+        low, high = (None, None)
+        if rule.bounds is not None and column:
+            low, high = rule.bounds(rows, checked, column)
         part = pd.DataFrame(
             {
                 "rule": rule.name,
-                "severity": rule.severity,
+                "severity": rule.severity if allowed is None else "allowed",
                 "city_code": rows["city_code"],
                 "city_name": rows.get("city_name"),
                 "year": rows["year"],
-                "indicator": indicator or None,
-                "value": rows[indicator].astype("float64") if indicator else None,
-                "checked": batch.loc[outside, _DERIVED + rule.name],
-                "expected": rule.expected,
-                "likely_cause": rule.likely_cause,
+                "indicator": rows["indicator"] if long else column or None,
+                "scope": rows.get("scope", "city"),
+                "value": rows[column].astype("float64") if column else float("nan"),
+                "expected_low": low if low is not None else float("nan"),
+                "expected_high": high if high is not None else float("nan"),
+                "checked": checked,
+                "expected": rows.get("expected", rule.expected),
+                "likely_cause": cause,
+                "source": rows.get("source"),
+                "source_cell": rows.get("source_cell"),
             }
         )
         parts.append(part)
     frame = pd.concat(parts, ignore_index=True)
-    if provenance is not None and not provenance.empty:
+    if not long and provenance is not None and not provenance.empty:
         where = provenance.drop_duplicates(["city_code", "year", "indicator"])
-        frame = frame.merge(
-            where[["city_code", "year", "indicator", "source_cell"]],
+        taken = [c for c in ("source", "source_cell") if c in where.columns]
+        frame = frame.drop(columns=taken).merge(
+            where[["city_code", "year", "indicator", *taken]],
             on=["city_code", "year", "indicator"],
             how="left",
         )
@@ -247,13 +297,21 @@ def _findings(
 def _message(rule: Rule, found: pd.DataFrame, checked: int, outside: int) -> str:
     if outside == 0:
         return f"{checked:,} rows checked, all as expected"
-    head = f"{outside:,} of {checked:,} rows outside ({rule.expected}; likely: {rule.likely_cause})"
+    causes = found["likely_cause"].value_counts()
+    likely = causes.index[0] if len(causes) else rule.likely_cause
+    head = f"{outside:,} of {checked:,} rows outside ({rule.expected}; likely: {likely})"
     lines = []
     for row in found.head(5).itertuples():
         place = f" [{row.source_cell}]" if isinstance(row.source_cell, str) else ""
         value = "" if pd.isna(row.value) else f" = {row.value:g}"
         lines.append(
             f"{row.city_name or row.city_code} {row.year}: {row.indicator or rule.name}{value}"
-            f" (checked {row.checked:.4g}){place}"
+            f" (checked {row.checked:.4g}{_range(row)}){place}"
         )
     return head + ". First: " + "; ".join(lines)
+
+
+def _range(row: Any) -> str:
+    if pd.isna(row.expected_low) or pd.isna(row.expected_high):
+        return ""
+    return f", expected {row.expected_low:.6g} to {row.expected_high:.6g}"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from expectations import city_year
+from expectations import city_year, series
 from expectations.runner import validate
 
 
@@ -41,8 +41,9 @@ def test_a_clean_panel_fails_no_rule(panel: pd.DataFrame) -> None:
     report = validate(panel, city_year.RULES, name="city_year")
     assert [r.rule for r in report.results if r.status == "failed"] == []
     assert _result(report, "sector_shares_sum_to_100").n_checked == len(panel)
-    assert _result(report, "co2_edgar_jump").status == "not_applicable"
-    assert "co2_edgar" in _result(report, "co2_edgar_jump").message
+    absent = _result(report, "savings_household_within_deposits")
+    assert absent.status == "not_applicable"
+    assert "savings_household" in absent.message
 
 
 def test_a_withdrawn_flag_is_critical_and_named(panel: pd.DataFrame) -> None:
@@ -57,20 +58,25 @@ def test_a_withdrawn_flag_is_critical_and_named(panel: pd.DataFrame) -> None:
 def test_a_shifted_digit_names_city_year_value_and_cell(panel: pd.DataFrame) -> None:
     row = panel.index[(panel["city_code"] == "110003") & (panel["year"] == 2018)]
     panel.loc[row, "grp"] *= 10
-    cells = pd.DataFrame(
-        {
-            "city_code": ["110003"],
-            "year": [2018],
-            "indicator": ["grp"],
-            "source_cell": ["yearbook/2019/2-7.xlsx Sheet1 C14"],
-        }
+    values = panel[["city_code", "city_name", "year", "grp"]].rename(columns={"grp": "value"})
+    values = values.assign(
+        province_code=values["city_code"].str[:2] + "0000",
+        indicator="grp",
+        scope="city",
+        source="yearbook",
+        source_cell="yearbook/2019/2-7.xlsx Sheet1 C" + values.index.astype(str),
     )
-    report = validate(panel, city_year.RULES, name="city_year", provenance=cells)
-    found = report.findings[report.findings["rule"] == "grp_jump"]
-    # Up by a factor of ten, and down again in the year after.
-    assert set(found["year"]) == {2018, 2019}
-    assert found.set_index("year").loc[2018, "source_cell"] == "yearbook/2019/2-7.xlsx Sheet1 C14"
-    message = _result(report, "grp_jump").message
+    report = validate(series.prepare(values), series.RULES, name="series")
+    found = report.findings
+    # Up by a factor of ten, and down again in the year after: one value is wrong, not two.
+    assert found[["rule", "city_code", "year"]].to_numpy().tolist() == [
+        ["digits_shifted", "110003", 2018]
+    ]
+    finding = found.iloc[0]
+    assert finding["source_cell"] == f"yearbook/2019/2-7.xlsx Sheet1 C{row[0]}"
+    assert finding["expected_low"] < finding["value"] / 10 < finding["expected_high"]
+    assert "10 times" in finding["likely_cause"]
+    message = _result(report, "digits_shifted").message
     assert "City 110003 2018" in message
     assert "2-7.xlsx" in message
 
