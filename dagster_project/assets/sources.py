@@ -10,7 +10,7 @@ import dagster as dg
 import pandas as pd
 
 from dagster_project import arrival, ingest
-from dagster_project.assets.arrivals import MONTHLY_LOOK, arrival_specs
+from dagster_project.assets.arrivals import MONTHLY_LOOK, arrival_specs, report_arrivals
 from dagster_project.dbt_project import OVERRIDES
 from dagster_project.extract.boundaries import city_geography
 from dagster_project.lake import KINDS, Lake, code_version, replacing, write_frame
@@ -91,6 +91,7 @@ def build_raw_asset(source: str) -> dg.AssetsDefinition:
         files = pilot_panel.landing_files()
         report = ingest.ingest(source, settings, files, context.log.info)
         counts = Lake(settings.lake).counts()
+        report_arrivals(context, source, report, counts)
         own = counts[counts["source"] == source]
         read = own[own["kind"] == "raw"]
         totals = own.groupby("kind")["rows"].sum()
