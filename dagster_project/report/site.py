@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from dagster_project.report.dbt_docs import docs_page
 from dagster_project.report.figures import comparison_figure
 from dagster_project.report.provenance import build_provenance
 from dagster_project.settings import Settings
@@ -157,7 +158,10 @@ def build_report(settings: Settings) -> tuple[Path, dict[str, Path]]:
     build_provenance(settings, staging / "provenance", environment, release)
     gates = release["gates"]["rules"]
     html = environment.get_template("index.html").render(
-        release=release, studies=studies, gates=gates
+        release=release,
+        studies=studies,
+        gates=gates,
+        has_docs=docs_page(settings).exists(),
     )
     (staging / "index.html").write_text(html, encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)
