@@ -173,7 +173,12 @@ class PanelTranslator(DagsterDbtTranslator):
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         if dbt_resource_props["resource_type"] == "seed":
             return "facts"
-        return _layer(dbt_resource_props)
+        layer = _layer(dbt_resource_props)
+        # Their models before the marts stand with the step that computes them, so that the graph
+        # of groups has no arrow back.
+        if layer != "marts" and OUTCOMES_TAG in dbt_resource_props.get("tags", []):
+            return "outcomes"
+        return layer
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
         return ["team:data"]
