@@ -7,18 +7,44 @@ while a run publishes the next one.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import duckdb
 
-from dagster_project.settings import Settings
+from dagster_project.settings import PROJECT_ROOT, Settings
 
+QUERIES = PROJECT_ROOT / "queries"
 _HELP = """\
-End a query with ;   .tables lists tables   .describe TABLE its columns   .quit leaves"""
+End a query with ;
+.tables           what there is        .queries      worked queries, with their questions
+.describe TABLE   columns, with unit   .run NUMBER   run a worked query, or .run FILE
+.find WORD        columns by name, Chinese term or definition
+.quit             leave"""
 
 
-def _show(connection: duckdb.DuckDBPyConnection, query: str) -> bool:
+def worked_queries() -> dict[str, Path]:
+    """The worked queries by their number."""
+    return {path.name.split("_")[0]: path for path in sorted(QUERIES.glob("*.sql"))}
+
+
+def question(path: Path) -> str:
+    """The question in the header of a worked query."""
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line.removeprefix("--").strip())
+        if "?" in line:
+            break
+    text = " ".join(lines).removeprefix("Question:").strip()
+    return text[: text.index("?") + 1] if "?" in text else text
+
+
+def _show(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: list[str] | None = None
+) -> bool:
     try:
-        result = connection.sql(query)
+        result = connection.sql(query, params=parameters)
         if result is not None:
             result.show(max_rows=60, max_width=160)
     except duckdb.Error as error:
@@ -27,22 +53,54 @@ def _show(connection: duckdb.DuckDBPyConnection, query: str) -> bool:
     return True
 
 
+def _describe(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    """All columns of a table as plain lines; a boxed table would leave the middle out."""
+    rows = connection.execute(
+        "select column_name, lower(data_type), coalesce(comment, '') from duckdb_columns() "
+        "where table_name = $1 order by column_index",
+        [table],
+    ).fetchall()
+    if not rows:
+        print(f"no table {table}: .tables lists them", file=sys.stderr)
+    for name, kind, comment in rows:
+        print(f"{name:<32} {kind:<8} {comment}")
+
+
+def _run(connection: duckdb.DuckDBPyConnection, which: str) -> None:
+    """Show and run a worked query by number, or any file with one."""
+    path = worked_queries().get(which.zfill(2), Path(which).expanduser())
+    if not path.is_file():
+        print(f"no query {which}: .queries lists them, or give a file", file=sys.stderr)
+        return
+    text = path.read_text(encoding="utf-8")
+    print(text)
+    _show(connection, text)
+
+
 def _command(connection: duckdb.DuckDBPyConnection, line: str) -> bool:
     word, _, rest = line.partition(" ")
     if word in (".quit", ".exit"):
         return False
     if word == ".tables":
-        _show(
-            connection,
-            "select table_name, estimated_size as rows, comment from duckdb_tables() order by 1",
-        )
+        for name, rows, comment in connection.execute(
+            "select table_name, estimated_size, coalesce(comment, '') from duckdb_tables() order by 1"
+        ).fetchall():
+            print(f"{name:<22}{rows:>9,}  {comment}")
     elif word == ".describe" and rest.strip():
-        table = rest.strip().replace("'", "''")
+        _describe(connection, rest.strip().rstrip(";"))
+    elif word == ".find" and rest.strip():
         _show(
             connection,
-            "select column_name, data_type, comment from duckdb_columns() "
-            f"where table_name = '{table}' order by column_index",
+            "select table_name, column_name, comment from duckdb_columns() "
+            "where contains(lower(column_name || ' ' || coalesce(comment, '')), lower($1)) "
+            "order by all",
+            [rest.strip().rstrip(";")],
         )
+    elif word == ".queries":
+        for number, path in worked_queries().items():
+            print(f"{number}  {question(path)}")
+    elif word == ".run" and rest.strip():
+        _run(connection, rest.strip().rstrip(";"))
     else:
         print(_HELP)
     return True
@@ -58,11 +116,11 @@ def prompt(settings: Settings, query: str | None = None) -> int:
         )
         return 2
     with duckdb.connect(str(path), read_only=True) as connection:
-        if query:
-            return 0 if _show(connection, query) else 1
         if (settings.published / "SYNTHETIC.txt").exists():
             print("*** SYNTHETIC DATA ***")
-        print(f"{path} (read-only). {_HELP}")
+        if query:
+            return 0 if _show(connection, query) else 1
+        print(f"{path} (read-only)\n{_HELP}")
         buffer = ""
         while True:
             try:
