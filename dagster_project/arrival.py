@@ -14,10 +14,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dagster_project.extract.discover import IGNORED_NAMES, UNRECOGNISED, LandingFile
+from dagster_project.extract.discover import GRID_FOLDERS, IGNORED_NAMES, UNRECOGNISED, LandingFile
 from dagster_project.extract.rosters import roster_files
 
 _SHOWN = 5
+_DATED = ("yearbook", *GRID_FOLDERS.values())
 
 
 @dataclass
@@ -79,14 +80,16 @@ def moving(before: dict[str, list[int]], now: dict[str, list[int]]) -> list[str]
 
 
 def first_of_each(files: Iterable[LandingFile]) -> tuple[list[LandingFile], dict[Path, Path]]:
-    """One file per content within a source's partition, and the copies with what they copy.
+    """One file per content, and the copies with what they copy.
 
-    Of several, the one with the shortest name is kept: copies get longer ones ("... (1).xlsx").
+    Where folder or name state the edition or the year (yearbooks, grids), the same bytes under
+    another edition are another statement, not a copy. Of several, the one with the shortest name
+    is kept: copies get longer ones ("... (1).xlsx").
     """
     kept: dict[tuple[str, str, str], LandingFile] = {}
     copies: dict[Path, Path] = {}
     for file in sorted(files, key=lambda f: (len(str(f.path)), str(f.path))):
-        key = (file.source, file.partition, file.sha256)
+        key = (file.source, file.partition if file.source in _DATED else "", file.sha256)
         if file.sha256 and key in kept:
             copies[file.path] = kept[key].path
         else:
@@ -103,10 +106,16 @@ def content(landing: Path, files: Iterable[LandingFile]) -> dict[str, str]:
     found = {f.path.relative_to(landing).as_posix(): f.sha256[:20] for f in kept}
     for path in roster_files(landing):
         if path.is_file() and not path.is_symlink():
-            with path.open("rb") as handle:
-                digest = hashlib.file_digest(handle, "sha256").hexdigest()
-            found[path.relative_to(landing).as_posix()] = digest[:20]
+            found[path.relative_to(landing).as_posix()] = _hash(path)
     return found
+
+
+def _hash(path: Path) -> str:
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()[:20]
+    except OSError as error:  # the run says so, and goes on with the shipped roster
+        return f"unreadable: {error.strerror}"
 
 
 def digest(found: dict[str, str]) -> str:

@@ -160,6 +160,7 @@ def ingest(
     for file in files:
         if file.source == source:
             partitions[file.partition].append(file)
+    _, copies = first_of_each(file for members in partitions.values() for file in members)
     for gone in set(lake.partitions(source)) - set(partitions):
         lake.forget(source, gone)
         report.removed.append(gone)
@@ -167,13 +168,16 @@ def ingest(
     for number, (partition, members) in enumerate(sorted(partitions.items()), start=1):
         members.sort(key=lambda f: str(f.path))
         names = [str(f.path.relative_to(settings.landing_dir)) for f in members]
-        hashes = [(name, f.sha256) for name, f in zip(names, members, strict=True)]
+        # Whether a file is a copy counts: when its original goes, it is read.
+        hashes = [
+            (name, f.sha256 + (" copy" if f.path in copies else ""))
+            for name, f in zip(names, members, strict=True)
+        ]
         fingerprint = partition_fingerprint(hashes, _reader_version(source))
         if lake.fingerprint(source, partition) == fingerprint:
             report.unchanged.append(partition)
             continue
         parts = []
-        _, copies = first_of_each(members)
         for name, file in zip(names, members, strict=True):
             if file.path in copies:
                 original = str(copies[file.path].relative_to(settings.landing_dir))

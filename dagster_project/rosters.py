@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from dagster_project.dbt_project import DERIVED, OVERRIDES
 from dagster_project.extract.rosters import SOURCE, RosterFile, as_json, read_rosters
 from dagster_project.extract.schema import ExtractResult
+from dagster_project.extract.tables import partition_name
 from dagster_project.lake import Lake, code_version, partition_fingerprint, replacing
 from dagster_project.settings import Settings
 
@@ -63,7 +64,7 @@ def roster_changes(settings: Settings) -> dict[str, Any]:
 
 
 def _partition(file: RosterFile) -> str:
-    return file.file.rsplit("/", 1)[-1]
+    return partition_name(file.file.rsplit("/", 1)[-1])
 
 
 def _write_overrides(settings: Settings, files: list[RosterFile]) -> None:

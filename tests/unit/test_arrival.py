@@ -6,15 +6,18 @@ import os
 from pathlib import Path
 
 import dagster as dg
+import pandas as pd
 import pytest
 
-from dagster_project import arrival
+from dagster_project import arrival, ingest
 from dagster_project.assets.arrivals import arrival_key, arrival_specs
 from dagster_project.definitions import build_definitions
 from dagster_project.extract.discover import discover
 from dagster_project.jobs import EVERYTHING
+from dagster_project.lake import Lake
 from dagster_project.resources import PilotPanel
 from dagster_project.sensors import landing_files
+from dagster_project.settings import Settings
 
 
 def _drop(landing: Path, name: str, content: bytes = b"one") -> Path:
@@ -184,3 +187,28 @@ def test_arrivals_are_observed_only_and_keep_the_yearly_rhythm():
     job = definitions.resolve_job_def(EVERYTHING)
     assert not set(policies) & set(job.asset_layer.executable_asset_keys)
     assert job.partitions_def is None
+
+
+CSV = "年份,省份,城市,城市代码,数字中国指数\n2019,北京市,北京市,110000,81.5\n"
+
+
+def test_a_copy_is_one_vintage_until_its_original_goes(tmp_path):
+    landing = tmp_path / "landing"
+    settings = Settings(data_home=tmp_path / "data", landing=landing)
+    original = _drop(landing, "tables/digital_china_index/a.csv", CSV.encode())
+    lake = Lake(settings.lake)
+    lake.prepare()
+    _drop(landing, "tables/digital_china_index/a (1).csv", CSV.encode())
+
+    def state() -> tuple[list[str], list[str], int]:
+        files = ingest.scan(settings)
+        ingest.ingest("digital_china_index", settings, files, [].append)
+        folder = settings.lake / "files" / "digital_china_index"
+        report = pd.concat(pd.read_parquet(p) for p in sorted(folder.glob("*.parquet")))
+        rows = lake.counts().query("kind == 'raw'")["rows"].sum()
+        return report["file"].tolist(), report["status"].tolist(), int(rows)
+
+    names = ["tables/digital_china_index/a.csv", "tables/digital_china_index/a (1).csv"]
+    assert state() == (names, ["read", "set_aside"], 1)
+    original.unlink()
+    assert state() == (names[1:], ["read"], 1)
