@@ -83,7 +83,8 @@ def _command(connection: duckdb.DuckDBPyConnection, line: str) -> bool:
         return False
     if word == ".tables":
         for name, rows, comment in connection.execute(
-            "select table_name, estimated_size, coalesce(comment, '') from duckdb_tables() order by 1"
+            "select table_name, estimated_size, coalesce(comment, '') from duckdb_tables() "
+            "order by table_name"
         ).fetchall():
             print(f"{name:<22}{rows:>9,}  {comment}")
     elif word == ".describe" and rest.strip():
