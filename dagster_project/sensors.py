@@ -16,6 +16,7 @@ from dagster_project.jobs import everything
 from dagster_project.resources import PilotPanel
 from dagster_project.settings import load_settings
 
+_RUN_KEY = "dagster/run_key"
 _TAKES = (
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -35,6 +36,17 @@ def _taken_by_hand(instance: dg.DagsterInstance, digest: str) -> str | None:
     if value is None or value.value != digest or run is None or run.status not in _TAKES:
         return None
     return event.run_id
+
+
+def _died(instance: dg.DagsterInstance, run_key: str) -> str | None:
+    """The run of this key if its process died: it failed, and no step of it did.
+
+    A run that failed by itself would fail again, so it is left to people.
+    """
+    runs = instance.get_runs(dg.RunsFilter(tags={_RUN_KEY: run_key}), limit=1)
+    if not runs or runs[0].status != dg.DagsterRunStatus.FAILURE:
+        return None
+    return runs[0].run_id if instance.get_run_stats(runs[0].run_id).steps_failed == 0 else None
 
 
 def _new_editions(instance: dg.DagsterInstance, files: list[LandingFile]) -> list:
@@ -86,14 +98,18 @@ def landing_files(
     found = arrival.content(landing, files)
     aside = arrival.skipped(landing, files)
     note = f"; left aside: {arrival.shown(aside, '; ')}" if aside else ""
-    if found == memory.taken:
-        return dg.SkipReason(f"{len(found)} files, all of them taken before{note}")
-    for line in aside:
-        context.log.info(f"left aside: {line}")
     digest = arrival.digest(found)
     changed = arrival.changes(memory.taken, found)
+    died = None
+    if found == memory.taken:
+        died = _died(context.instance, f"{digest}-{memory.runs}")
+        if died is None:
+            return dg.SkipReason(f"{len(found)} files, all of them taken before{note}")
+        context.log.warning(f"run {died} was killed; the same files are taken again")
+    for line in aside:
+        context.log.info(f"left aside: {line}")
     memory.taken = found
-    by_hand = _taken_by_hand(context.instance, digest)
+    by_hand = None if died else _taken_by_hand(context.instance, digest)
     if by_hand is not None:
         return dg.SensorResult(
             cursor=memory.to_cursor(),

@@ -167,6 +167,38 @@ def test_a_run_by_hand_on_the_same_files_is_not_repeated(folder):
     assert len(_settle(folder)[0]) == 1
 
 
+def _end(folder: Folder, request: dg.RunRequest, step_failed: bool) -> None:
+    """Record that the run of a request has failed, with or without a failed step."""
+
+    @dg.op
+    def work():
+        if step_failed:
+            raise RuntimeError("this step fails")
+
+    @dg.job
+    def done():
+        work()
+
+    tags = {"dagster/run_key": str(request.run_key)}
+    result = done.execute_in_process(instance=folder.instance, tags=tags, raise_on_error=False)
+    if not step_failed:
+        storage = folder.instance.run_storage
+        run = folder.instance.get_run_by_id(result.run_id)
+        assert run is not None
+        storage.delete_run(result.run_id)
+        storage.add_run(run._replace(status=dg.DagsterRunStatus.FAILURE))
+
+
+@pytest.mark.parametrize(("step_failed", "again"), [(True, 0), (False, 1)])
+def test_a_killed_run_is_repeated_but_not_one_that_failed_by_itself(folder, step_failed, again):
+    _drop(folder.landing, "yearbook/2023/a.xlsx", b"a")
+    (request,) = _settle(folder)[0]
+    _end(folder, request, step_failed)
+    requests, _, _ = folder.look()
+    assert len(requests) == again
+    assert all(r.run_key != request.run_key for r in requests)
+
+
 def test_a_damaged_cursor_is_an_empty_memory():
     for cursor in (None, "", "no json", '{"stand": 1}', "[]"):
         assert arrival.Memory.from_cursor(cursor) == arrival.Memory()
