@@ -19,5 +19,5 @@ select
     cell,
     file_sha256
 from provenance
-where city_code = '320100' and year = 2019 and column_name = 'expenditure_education'
+where city_code = '320100' and year = 2016 and column_name = 'expenditure_education'
 order by scope, data_year;

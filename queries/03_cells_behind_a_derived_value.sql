@@ -22,5 +22,5 @@ inner join provenance as cell
         and s.year = cell.year
         and (s.city_code = cell.city_code or s.province_code = cell.city_code)
         and cell.scope = 'city'
-where s.city_name = '南京市' and s.year = 2019
+where s.city_name = '南京市' and s.year = 2016
 order by derived.input_column, cell.data_year;

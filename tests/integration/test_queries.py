@@ -69,6 +69,23 @@ def test_a_query_answers(panel: duckdb.DuckDBPyConnection, query: Path) -> None:
             assert rows[column].notna().any(), f"{column} is empty"
 
 
+def test_the_session_in_the_readme_can_be_repeated(panel: duckdb.DuckDBPyConnection) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    session = text.split("## A SQL session")[1].split("\n## ")[0]
+    queries: list[str] = []
+    for line in session.splitlines():
+        if line.startswith("sql> "):
+            queries.append(line.removeprefix("sql> "))
+        elif line.startswith("...> "):
+            queries[-1] += "\n" + line.removeprefix("...> ")
+    assert len(queries) >= 3
+    for query in queries:
+        rows = panel.execute(query).df()
+        # The header line of the printed answer names the columns that the query gives today.
+        assert all(f" {column} " in session for column in rows.columns), query
+        assert len(rows) > 0, query
+
+
 def test_gdp_of_a_city_is_what_is_printed(panel: duckdb.DuckDBPyConnection) -> None:
     rows = answer(panel, "01_gdp_of_a_city")
     observed = rows[(rows["how"] == "observed") & (rows["unit_printed"] == "亿元")]
