@@ -2,7 +2,7 @@
 
 Belongs here: reading ``true_jumps.csv`` and matching its rows. Does not belong here: how a jump is
 recognised (``diagnosis``). A row without an indicator stands for every indicator of the city and
-year, as after a change of boundaries.
+year, as after a change of boundaries; one without a scope for 全市 and 市辖区.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 PATH = Path(__file__).with_name("true_jumps.csv")
-COLUMNS = ("city_code", "city", "year", "indicator", "reason", "confidence")
+COLUMNS = ("city_code", "city", "year", "indicator", "scope", "reason", "confidence")
 
 
 @cache
@@ -34,7 +34,7 @@ def load(path: Path = PATH) -> pd.DataFrame:
             f"{path.name}: {bare.iloc[0].city} {bare.iloc[0].year} has no reason; say why the jump "
             "is true, or take the row out"
         )
-    key = ["city_code", "year", "indicator"]
+    key = ["city_code", "year", "indicator", "scope"]
     if (twice := table[table.duplicated(key)]).size:
         row = twice.iloc[0]
         raise ValueError(f"{path.name}: {row.city} {row.year} {row.indicator} stands twice")
@@ -43,10 +43,23 @@ def load(path: Path = PATH) -> pd.DataFrame:
 
 def reasons(table: pd.DataFrame) -> pd.Series:
     """Reason why a row's value is true although it jumps; None elsewhere."""
+    return _matched(table, whole_city=True)
+
+
+def reasons_for_column(table: pd.DataFrame) -> pd.Series:
+    """As :func:`reasons`, of rows that name the indicator: a boundary explains no power of ten."""
+    return _matched(table, whole_city=False)
+
+
+def _matched(table: pd.DataFrame, *, whole_city: bool) -> pd.Series:
     listed = load()
+    key = ["city_code", "year", "indicator", "scope"]
     text = listed["reason"] + " (" + listed["confidence"] + ")"
-    places = zip(listed["city_code"], listed["year"], listed["indicator"], strict=True)
-    exact = dict(zip(places, text, strict=True))
-    keys = zip(table["city_code"], table["year"], table["indicator"], strict=True)
-    found = [exact.get((c, y, i), exact.get((c, y, ""))) for c, y, i in keys]
+    known = dict(zip(listed[key].itertuples(index=False, name=None), text, strict=True))
+    found = []
+    for city, year, indicator, scope in table[key].itertuples(index=False, name=None):
+        places = [(city, year, indicator, scope), (city, year, indicator, "")]
+        if whole_city:
+            places += [(city, year, "", scope), (city, year, "", "")]
+        found.append(next((known[place] for place in places if place in known), None))
     return pd.Series(found, index=table.index, dtype=object)

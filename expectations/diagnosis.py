@@ -156,10 +156,11 @@ def diagnose(logs: Matrix) -> Diagnosis:
     jump |= shifted & (power == 0)
     used = np.where(single, deviation, rest.back)
     expected = np.where(single, expected_single, clean - rest.back)
-    whole = _changes(logs).expected
+    # No median to lean on in a year that is off as a whole: midway between the years around.
+    whole = _midway(clean)
     return Diagnosis(
         z=used / (spread / MAX_Z),
-        expected=np.where(year_scale, whole, expected),
+        expected=np.where(year_scale | np.isnan(expected), whole, expected),
         spread=spread,
         power=power.astype(np.int64),
         stays=shifted,
@@ -205,6 +206,21 @@ def exchange_gain(first: Matrix, second: Matrix) -> Matrix:
         share = turned.sum(axis=0) / count
     gain = np.nansum(np.abs(ratio - usual) - np.abs(ratio + usual), axis=0)
     return np.where((count >= MIN_CITIES) & (share > EXCHANGED_SHARE) & (gain > 0), gain, 0.0)
+
+
+def _midway(logs: Matrix) -> Matrix:
+    """Mean of the nearest earlier and later value within ``MAX_GAP`` years, or the one there is."""
+    total, count = np.zeros(logs.shape), np.zeros(logs.shape)
+    for ordered in (logs, logs[:, ::-1]):
+        nearest = np.full(logs.shape, np.nan)
+        for lag in range(1, min(MAX_GAP, logs.shape[1] - 1) + 1):
+            place = nearest[:, lag:]
+            place[:] = np.where(np.isnan(place), ordered[:, :-lag], place)
+        if ordered is not logs:
+            nearest = nearest[:, ::-1]
+        total += np.nan_to_num(nearest)
+        count += ~np.isnan(nearest)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _more_extreme(end: NDArray[np.bool_], logs: Matrix) -> NDArray[np.bool_]:

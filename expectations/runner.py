@@ -117,9 +117,9 @@ def validate(
     for rule in active:
         checked_values = rule.derive(table).astype("float64")
         if rule.allowed is not None:
-            reason = rule.allowed(table)
-            odd = _outside(rule, checked_values) & reason.notna()
-            known[rule.name] = (checked_values[odd], reason[odd])
+            why = rule.allowed(table)
+            odd = _outside(rule, checked_values) & why.notna()
+            known[rule.name] = (checked_values[odd], why[odd])
             checked_values = checked_values.mask(odd)
         batch[_DERIVED + rule.name] = checked_values
     outcomes = _run_suite(batch, active, name, docs_dir) if active else {}
@@ -142,8 +142,8 @@ def validate(
         found = _findings(rule, table, batch.loc[outside, _DERIVED + rule.name], provenance)
         findings.append(found)
         if rule.name in known and len(known[rule.name][0]):
-            values, reason = known[rule.name]
-            right = _findings(rule, table, values, provenance, reason)
+            values, why = known[rule.name]
+            right = _findings(rule, table, values, provenance, why)
             findings.append(right)
         checked = int(batch[_DERIVED + rule.name].notna().sum())
         results.append(
@@ -173,7 +173,10 @@ def _run_suite(
     from great_expectations.checkpoint import UpdateDataDocsAction
 
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    context.variables.progress_bars = {  # type: ignore[assignment]
+        "globally": False,
+        "metric_calculations": False,
+    }
     asset = context.data_sources.add_pandas("panel").add_dataframe_asset(name)
     definition = asset.add_batch_definition_whole_dataframe("release")
     suite = context.suites.add(gx.ExpectationSuite(name))
@@ -191,7 +194,7 @@ def _run_suite(
     validation = context.validation_definitions.add(
         gx.ValidationDefinition(name=name, data=definition, suite=suite)
     )
-    actions = []
+    actions: list[Any] = []
     if docs_dir is not None:
         docs_dir.mkdir(parents=True, exist_ok=True)
         context.add_data_docs_site(
@@ -222,13 +225,16 @@ def _run_suite(
     run = checkpoint.run(batch_parameters={"dataframe": numbered})
     outcomes: dict[str, tuple[bool, list[int]]] = {}
     for result in next(iter(run.run_results.values())).results:
+        meta = result.expectation_config.meta if result.expectation_config else None
+        if not meta:
+            raise RuntimeError(f"a result of {name} does not say which rule it belongs to")
         if result.exception_info and result.exception_info.get("raised_exception"):
             raise RuntimeError(
-                f"rule {result.expectation_config.meta['rule']} could not be evaluated: "
+                f"rule {meta['rule']} could not be evaluated: "
                 f"{result.exception_info.get('exception_message')}"
             )
         rows = [int(r["row"]) for r in result.result.get("unexpected_index_list") or []]
-        outcomes[result.expectation_config.meta["rule"]] = (bool(result.success), rows)
+        outcomes[meta["rule"]] = (bool(result.success), rows)
     return outcomes
 
 
@@ -301,17 +307,18 @@ def _message(rule: Rule, found: pd.DataFrame, checked: int, outside: int) -> str
     likely = causes.index[0] if len(causes) else rule.likely_cause
     head = f"{outside:,} of {checked:,} rows outside ({rule.expected}; likely: {likely})"
     lines = []
-    for row in found.head(5).itertuples():
-        place = f" [{row.source_cell}]" if isinstance(row.source_cell, str) else ""
-        value = "" if pd.isna(row.value) else f" = {row.value:g}"
+    for row in found.head(5).to_dict("records"):
+        cell, value = row["source_cell"], row["value"]
+        place = f" [{cell}]" if isinstance(cell, str) else ""
+        shown = "" if pd.isna(value) else f" = {value:g}"
         lines.append(
-            f"{row.city_name or row.city_code} {row.year}: {row.indicator or rule.name}{value}"
-            f" (checked {row.checked:.4g}{_range(row)}){place}"
+            f"{row['city_name'] or row['city_code']} {row['year']}: "
+            f"{row['indicator'] or rule.name}{shown}"
+            f" (checked {row['checked']:.4g}{_range(row)}){place}"
         )
     return head + ". First: " + "; ".join(lines)
 
 
-def _range(row: Any) -> str:
-    if pd.isna(row.expected_low) or pd.isna(row.expected_high):
-        return ""
-    return f", expected {row.expected_low:.6g} to {row.expected_high:.6g}"
+def _range(row: dict[Any, Any]) -> str:
+    low, high = row["expected_low"], row["expected_high"]
+    return "" if pd.isna(low) or pd.isna(high) else f", expected {low:.6g} to {high:.6g}"

@@ -73,7 +73,7 @@ def prepare_conflicts(observations: pd.DataFrame) -> pd.DataFrame:
     others["ratio"] = others["value"] / base
     others["cause"] = _causes(others, taken)
     others["expected"] = (
-        others["taken_source"] + " has " + others["taken"].map("{:.6g}".format)
+        others["taken_source"] + " has " + others["taken"].map("{:.6g}".format).astype(str)
         + " [" + others["taken_cell"].fillna("") + "]"
     )  # fmt: skip
     return others
@@ -83,11 +83,12 @@ def _causes(others: pd.DataFrame, taken: pd.DataFrame) -> pd.Series:
     """Likely cause of each difference; the first that fits, from the most telling one."""
     value, ratio = others["value"], others["ratio"]
     with np.errstate(invalid="ignore", divide="ignore"):
-        tens = pd.Series(np.log10(ratio.where(ratio > 0)), index=others.index)
+        tens = pd.Series(np.log10(ratio.where(ratio > 0).to_numpy()), index=others.index)
     nearest = pd.Series(np.rint(tens), index=others.index)
     power = (nearest != 0) & ((tens - nearest).abs() < 0.02)
     unit = power & nearest.abs().isin([4, 8])
     beside = _taken_beside(others, taken)
+    shown = ratio.map("{:.4g}".format).astype(str)
     other_city = _other_city(others, taken)
     total = taken.groupby(["province_code", "year", "indicator", "scope"])["value"].sum()
     total = others[["province_code", "year", "indicator", "scope"]].join(
@@ -110,8 +111,8 @@ def _causes(others: pd.DataFrame, taken: pd.DataFrame) -> pd.Series:
         ],
         [
             "a zero that stands for a missing value",
-            "units mixed: another unit by " + ratio.map("{:.4g}".format) + " times",
-            "digits shifted: " + ratio.map("{:.4g}".format) + " times",
+            "units mixed: another unit by " + shown + " times",
+            "digits shifted: " + shown + " times",
             "value of another city: " + other_city.fillna(""),
             "value of another year: " + beside.fillna(""),
             "total of the province in place of the city",
@@ -147,8 +148,8 @@ def _people_too(others: pd.DataFrame) -> pd.Series:
     off = (there["people"] - 1).abs() > VINTAGE
     positive = others["ratio"].where(others["ratio"] > 0)
     # The population may be the other way round: the two values taken can be of different areas.
-    agree = (np.log(positive * there["people"]).abs() < 2 * SAME_RATIO) | (
-        np.log(positive / there["people"]).abs() < 2 * SAME_RATIO
+    agree = (np.abs(np.log(positive * there["people"])) < 2 * SAME_RATIO) | (
+        np.abs(np.log(positive / there["people"])) < 2 * SAME_RATIO
     )
     return off & agree & (others["indicator"] != "pop_resident")
 

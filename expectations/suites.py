@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from expectations import city_year, series, sources
+from expectations import city_year, series, series_table, sources
 from expectations.rules import Rule
 from expectations.runner import GateReport, RuleResult, validate
 
@@ -40,7 +40,7 @@ def check_panel(
     panel : DataFrame
         ``city_year``: one row per city and year.
     values : DataFrame
-        ``series.COLUMNS``: the printed values that the panel takes.
+        ``series_table.COLUMNS``: the printed values that the panel takes.
     observations : DataFrame
         ``sources.OBSERVATION_COLUMNS``: the values of all sources, taken or not.
     provenance : DataFrame, optional
@@ -51,7 +51,7 @@ def check_panel(
     cities = panel[["city_code", "city_name", "province_code", "year"]]
     tables = {
         city_year.TABLE: printed_only(panel, values),
-        series.TABLE: series.prepare(values),
+        series.TABLE: series_table.prepare(values),
         sources.CONFLICTS: sources.prepare_conflicts(observations),
         sources.CITY_SETS: sources.prepare_city_sets(observations, cities),
     }

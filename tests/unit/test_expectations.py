@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from expectations import city_year, series
+from expectations import city_year, series, series_table
 from expectations.runner import validate
 
 
@@ -66,7 +66,7 @@ def test_a_shifted_digit_names_city_year_value_and_cell(panel: pd.DataFrame) -> 
         source="yearbook",
         source_cell="yearbook/2019/2-7.xlsx Sheet1 C" + values.index.astype(str),
     )
-    report = validate(series.prepare(values), series.RULES, name="series")
+    report = validate(series_table.prepare(values), series.RULES, name="series")
     found = report.findings
     # Up by a factor of ten, and down again in the year after: one value is wrong, not two.
     assert found[["rule", "city_code", "year"]].to_numpy().tolist() == [
