@@ -14,6 +14,8 @@ import duckdb
 from dagster_project.settings import PROJECT_ROOT, Settings
 
 QUERIES = PROJECT_ROOT / "queries"
+_BOX_COLUMNS = 10
+_UPRIGHT_ROWS = 4
 _HELP = """\
 End a query with ;
 .tables           what there is        .queries      worked queries, with their questions
@@ -45,11 +47,29 @@ def _show(
 ) -> bool:
     try:
         result = connection.sql(query, params=parameters)
-        if result is not None:
+        if result is not None and not _shown_upright(result):
             result.show(max_rows=60, max_width=160)
     except duckdb.Error as error:
         print(error, file=sys.stderr)
         return False
+    return True
+
+
+def _shown_upright(result: duckdb.DuckDBPyRelation) -> bool:
+    """Show a few rows with many columns one value per line; a box would hide the middle columns."""
+    names = result.columns
+    if len(names) <= _BOX_COLUMNS:
+        return False
+    rows = result.limit(_UPRIGHT_ROWS + 1).fetchall()
+    if len(rows) > _UPRIGHT_ROWS:
+        return False
+    width = max(len(name) for name in names)
+    for number, row in enumerate(rows, start=1):
+        print(f"-- row {number}")
+        for name, value in zip(names, row, strict=True):
+            print(f"{name:<{width}}  {'NULL' if value is None else value}")
+    if not rows:
+        print("no rows")
     return True
 
 

@@ -30,6 +30,27 @@ from dagster_project.settings import PROJECT_ROOT, Settings
 STORAGE_VERSION = "v1.2.0"
 # Sorting keys make the exports the same bytes for the same rows.
 ESTIMATE_TABLES = ("estimates", "estimate_diagnostics")
+# Their columns of text; all others are numbers, but for ``synthetic``.
+_TEXT = frozenset(
+    [
+        "study",
+        "exhibit",
+        "column_id",
+        "label",
+        "exhibit_title",
+        "estimator",
+        "outcome",
+        "term",
+        "se_rule",
+        "published_statistic_kind",
+        "status",
+        "message",
+        "spec_hash",
+        "panel_release",
+        "name",
+        "text",
+    ]
+)
 
 
 class ReleaseError(Exception):
@@ -68,7 +89,8 @@ ESTIMATE_DOCS = (
         "estimates",
         "Every estimated coefficient of every study, beside the published number.",
         {
-            "study": "Study: A, B, C, D as published, or one of our own",
+            "study": "Study: study_a to study_d as published (A to D in descriptives and in the "
+            "dictionary), or one of our own",
             "exhibit": "Table or figure of the paper",
             "column_id": "Column of the table, or panel of the figure",
             "label": "What the column is called",
@@ -106,7 +128,7 @@ ESTIMATE_DOCS = (
         "estimate_diagnostics",
         "Everything else that an estimator reports, one row per column of an exhibit and name.",
         {
-            "study": "Study",
+            "study": "Study, as in estimates",
             "exhibit": "Table or figure",
             "column_id": "Column",
             "name": "Diagnostic",
@@ -247,7 +269,7 @@ def add_estimates(
     staging = _staging(settings)
     try:
         shutil.copytree(settings.published.resolve(), staging, dirs_exist_ok=True)
-        frames = {"estimates": estimates, "estimate_diagnostics": diagnostics}
+        frames = {"estimates": _typed(estimates), "estimate_diagnostics": _typed(diagnostics)}
         with duckdb.connect(str(staging / "panel.duckdb")) as connection:
             for doc in ESTIMATE_DOCS:
                 frame = frames[doc.name]
@@ -356,9 +378,21 @@ def _empty_estimates() -> dict[str, pd.DataFrame]:
 
     extra = ["panel_release", "synthetic"]
     return {
-        "estimates": pd.DataFrame(columns=[*ESTIMATE_COLUMNS, *extra]),
-        "estimate_diagnostics": pd.DataFrame(columns=[*DIAGNOSTIC_COLUMNS, *extra]),
+        "estimates": _typed(pd.DataFrame(columns=[*ESTIMATE_COLUMNS, *extra])),
+        "estimate_diagnostics": _typed(pd.DataFrame(columns=[*DIAGNOSTIC_COLUMNS, *extra])),
     }
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with a type for columns without any value, which else are of DuckDB's type NULL.
+
+    Queries on such a column fail for want of a type, and older clients do not know it.
+    """
+    empty = [c for c in frame.columns if frame[c].isna().all()]
+    kinds = {
+        c: "string" if c in _TEXT else "boolean" if c == "synthetic" else "float64" for c in empty
+    }
+    return frame.astype(kinds)
 
 
 def _source_hashes(sources: Any) -> list[dict[str, Any]]:

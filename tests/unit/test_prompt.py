@@ -65,6 +65,17 @@ def test_a_query_may_take_several_lines(
     assert "11.0" in capsys.readouterr().out
 
 
+def test_a_wide_row_hides_no_column(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    columns = ", ".join(f"{i} as column_number_{i:02d}" for i in range(40))
+    assert prompt(settings, f"select {columns}") == 0
+    shown = capsys.readouterr().out
+    assert all(f"column_number_{i:02d}  {i}\n" in shown for i in range(40))
+    assert prompt(settings, f"select {columns} where false") == 0
+    assert "no rows" in capsys.readouterr().out
+    assert prompt(settings, f"select {columns} from range(5)") == 0
+    assert "5 rows" in capsys.readouterr().out
+
+
 def test_worked_queries_are_listed_with_questions_and_run(
     settings: Settings,
     tmp_path: Path,

@@ -73,6 +73,17 @@ def test_release_has_tables_comments_and_notice(settings: Settings) -> None:
         ).fetchone()
         assert comment == ("GDP, 亿元",)
         assert connection.execute("select count(*) from estimates").fetchone() == (0,)
+        # Without estimates the columns still have types, so that queries on them run.
+        assert connection.execute(
+            "select count(*) from duckdb_columns() where not internal "
+            "and contains(data_type, 'NULL')"
+        ).fetchone() == (0,)
+        assert (
+            connection.execute(
+                "select sign(estimate), upper(term) from estimates where synthetic"
+            ).fetchall()
+            == []
+        )
         assert connection.execute(
             "select comment from duckdb_tables() where table_name='city_year'"
         ).fetchone() == ("SYNTHETIC. The panel.",)
