@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 
 from dagster_project.exports import write_stata_tables
@@ -344,11 +345,17 @@ def _export(staging: Path, name: str, frame: Any) -> None:
     flat = table.to_pandas()
     for column in flat.columns:
         if pd.api.types.is_string_dtype(flat[column]) or flat[column].dtype == object:
-            flat[column] = flat[column].map(
-                lambda v: escape_formula(v) if isinstance(v, str) else v
-            )
+            flat[column] = _defused(flat[column])
     # A byte-order mark lets spreadsheet programs recognise UTF-8.
     flat.to_csv(staging / "csv" / f"{name}.csv", index=False, encoding="utf-8-sig")
+
+
+def _defused(values: pd.Series) -> pd.Series:
+    """Texts that a spreadsheet does not run; each distinct text is looked at once."""
+    codes, distinct = pd.factorize(values)
+    safe = [escape_formula(v) if isinstance(v, str) else v for v in distinct]
+    # Absent values have the code -1 and so take the last place.
+    return pd.Series(np.array([*safe, None], dtype=object)[codes], index=values.index)
 
 
 def _arrow(frame: pd.DataFrame) -> Any:
