@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# Few years keep the suite quick; every source and every mart is there all the same.
-YEARS = (2012, 2020)
+# Not all years, to keep the suite quick; real GDP of study B is chained from 2004.
+YEARS = (2004, 2018)
 
 
 @dataclass(frozen=True)

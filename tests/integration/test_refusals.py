@@ -30,7 +30,7 @@ def _spoil_warehouse(dataset: Dataset) -> None:
     """Withdraw a treatment in one city and year: a critical rule forbids it."""
     with duckdb.connect(str(dataset.data_home / "warehouse.duckdb")) as connection:
         connection.execute(
-            "update city_year set innovative = 0 where city_code = '440300' and year = 2019"
+            "update city_year set innovative = 0 where city_code = '440300' and year = 2017"
         )
 
 
@@ -81,7 +81,7 @@ def test_a_failed_critical_check_leaves_the_release(own_dataset: Dataset) -> Non
     assert not alone.success  # type: ignore[attr-defined]
     message = _failures(alone)
     assert "innovative_absorbing" in message
-    assert "2019" in message
+    assert "2017" in message
     assert "深圳" in message
     assert _release_id(own_dataset) == before
     findings = pd.read_parquet(
@@ -105,7 +105,7 @@ def test_killed_at_any_moment_the_release_stands_and_the_next_run_heals(
 ) -> None:
     before = _release_id(own_dataset)
     # Another set of files, so that there is something to read, build and publish.
-    shutil.rmtree(own_dataset.landing / "yearbook" / "2021")
+    shutil.rmtree(own_dataset.landing / "yearbook" / "2018")
     moments = sorted(random.Random(7).uniform(4, 45) for _ in range(5))
     for seconds in moments:
         process = subprocess.Popen(
@@ -174,7 +174,7 @@ def test_synthetic_and_real_files_never_mix(own_dataset: Dataset) -> None:
 
 
 def test_bad_files_are_named_and_the_good_ones_published(own_dataset: Dataset) -> None:
-    edition = own_dataset.landing / "yearbook" / "2021"
+    edition = own_dataset.landing / "yearbook" / "2018"
     (edition / "broken.xlsx").write_bytes(b"this is no workbook")
     other = pd.DataFrame({"a": ["nothing"], "b": ["to see"]})
     other.to_excel(edition / "holiday plan.xlsx", index=False)
@@ -186,7 +186,7 @@ def test_bad_files_are_named_and_the_good_ones_published(own_dataset: Dataset) -
         rows = connection.execute(
             "select file, status, reason from sources where status <> 'read'"
         ).fetchall()
-        grp = connection.execute("select count(grp) from city_year where year = 2020").fetchone()
+        grp = connection.execute("select count(grp) from city_year where year = 2017").fetchone()
         co2 = connection.execute("select count(co2_edgar) from city_year").fetchone()
     found = {Path(file).name: (status, reason) for file, status, reason in rows}
     assert found["broken.xlsx"][0] == "rejected"
