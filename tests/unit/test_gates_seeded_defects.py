@@ -26,7 +26,7 @@ NAMED = {
     "city_set_change": ({"source_loses_a_city", "source_loses_a_block_of_cities"},
                         ("city set changed",)),
 }  # fmt: skip
-QUICK_SEEDS, MANY_SEEDS = range(3), range(100, 160)
+QUICK, MANY = 3, 60
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,34 @@ def _places(world: World, defect: Defect) -> Iterator[Place]:
         yield Place(str(row.city_code), defect.year, str(row.indicator))
 
 
+def _is_printed(world: World, defect: Defect) -> bool:
+    """Whether the defect shows in print at all.
+
+    Editions print some columns in some years only, and cells are left empty: a level that shifts
+    before the first printed value, or a wrong value that is not printed, changes no file.
+    """
+    if defect.kind != "jump":
+        return bool(next(_places(world, defect), None))
+    values = printed(world, set(defect.indicators))
+    years = values[(values["scope"] == "city") & values["city_code"].isin(defect.city_codes)][
+        "year"
+    ]
+    return bool((years < defect.year).any() and (years == defect.year).any())
+
+
+def _defects(
+    clean: World, kind: str, first_seed: int, count: int
+) -> Iterator[tuple[World, Defect]]:
+    """The first ``count`` defects of a kind, from a seed on, that show in print."""
+    seed = first_seed
+    while count:
+        damaged, defect = inject(clean, kind, seed=seed)
+        seed += 1
+        if _is_printed(damaged, defect):
+            count -= 1
+            yield damaged, defect
+
+
 def _found(report: GateReport, kind: str) -> set[Place]:
     rules, causes = NAMED[kind]
     found = report.findings
@@ -87,13 +115,11 @@ def _found(report: GateReport, kind: str) -> set[Place]:
     }
 
 
-def _score(clean: World, kind: str, seed: int) -> tuple[Defect, float, int]:
-    """The defect, the share of its places found under the right name, findings anywhere else."""
-    damaged, defect = inject(clean, kind, seed=seed)
+def _score(damaged: World, defect: Defect) -> tuple[float, int]:
+    """Share of the defect's places found under the right name, and findings anywhere else."""
     report = _check(damaged, defect)
     wrong = set(_places(damaged, defect))
-    assert wrong, defect
-    found = _found(report, kind)
+    found = _found(report, defect.kind)
     elsewhere = {
         (r.city_code, r.year)
         for r in report.findings.itertuples()
@@ -101,7 +127,7 @@ def _score(clean: World, kind: str, seed: int) -> tuple[Defect, float, int]:
             r.year == defect.year and (not defect.city_codes or r.city_code in defect.city_codes)
         )
     }
-    return defect, len(wrong & found) / len(wrong), len(elsewhere)
+    return len(wrong & found) / len(wrong), len(elsewhere)
 
 
 def test_every_kind_of_defect_has_a_name_that_the_gates_use() -> None:
@@ -120,18 +146,18 @@ def test_a_clean_world_raises_no_critical_finding(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-@pytest.mark.parametrize("seed", QUICK_SEEDS)
-def test_a_defect_is_found_and_named(world: World, kind: str, seed: int) -> None:
-    defect, share, elsewhere = _score(world, kind, seed)
-    assert share >= 0.95, defect
-    assert elsewhere == 0, defect
+def test_defects_are_found_and_named(world: World, kind: str) -> None:
+    for damaged, defect in _defects(world, kind, 0, QUICK):
+        share, elsewhere = _score(damaged, defect)
+        assert share >= 0.95, defect
+        assert elsewhere == 0, defect
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_detection_over_many_places(world: World, kind: str) -> None:
-    scores = [_score(world, kind, seed) for seed in MANY_SEEDS]
+    scores = [(d, *_score(damaged, d)) for damaged, d in _defects(world, kind, 100, MANY)]
     missed = [defect.detail for defect, share, _ in scores if share < 1.0]
     shares = np.array([share for _, share, _ in scores])
     elsewhere = sum(n for _, _, n in scores)
