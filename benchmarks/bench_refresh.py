@@ -23,7 +23,7 @@ from dagster_project.lake import Lake
 from dagster_project.sample.write import write_sample
 from dagster_project.settings import PROJECT_ROOT, Settings
 
-YEARS = (2006, 2020)
+YEARS = (2010, 2020)
 EDITION = str(YEARS[1] + 1)
 
 
@@ -81,7 +81,7 @@ def _row(name: str, size: str, ours: float, peer: float) -> dict[str, Any]:
 
 
 def refresh_of_one_edition() -> list[dict[str, Any]]:
-    """Drop one edition beside fourteen that are read; the peer starts from an empty dataset."""
+    """Drop one edition beside those that are read; the peer starts from an empty dataset."""
     with tempfile.TemporaryDirectory() as place:
         base = Path(place)
         landing, aside = base / "landing", base / "aside"

@@ -46,6 +46,8 @@ def _daemon(dataset: Dataset, log: Path, **switches: str) -> Iterator[None]:
         (home / "dagster.yaml").write_text(
             "telemetry: {enabled: false}\nrun_queue: {max_concurrent_runs: 1}\n"
         )
+    with _instance(dataset):
+        pass  # its tables exist before two processes ask for them
     program = str(Path(sys.executable).with_name("dagster-daemon"))
     command = [program, "run", "-m", "dagster_project.definitions", "-d", str(ROOT)]
     with log.open("ab") as out:
