@@ -31,9 +31,11 @@ ANSWERS = {
     "13_what_was_read": {"source", "files", "printed_values", "taken_by_the_panel"},
     "14_raw_event_time_means": {"event_time", "mean_treated", "mean_never_treated"},
     "15_what_a_column_means": {"column_name", "label_zh", "unit", "definition"},
+    "16_what_the_checks_found": {"rule", "indicator", "likely_cause", "n_findings", "source_cell"},
 }
-# Nothing need differ from the published signs; the test below recomputes the answer instead.
-MAY_BE_EMPTY = {"10_estimates_with_another_sign"}
+# Nothing need differ from the published signs, and a panel may be without findings; the tests below
+# recompute these answers instead.
+MAY_BE_EMPTY = {"10_estimates_with_another_sign", "16_what_the_checks_found"}
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +167,14 @@ def test_a_conflict_is_counted_with_both_cells(
     assert first["worst_ratio"] == 2
     assert first["worst_cell"] == "a.xlsx s C3"
     assert first["other_cell"] == "b.xlsx t D4"
+
+
+def test_every_finding_is_counted_once(panel: duckdb.DuckDBPyConnection) -> None:
+    rows = answer(panel, "16_what_the_checks_found")
+    findings = panel.execute("from findings").df()
+    assert rows["n_findings"].sum() == len(findings)
+    by_rule = findings.groupby("rule").size().to_dict()
+    assert rows.groupby("rule")["n_findings"].sum().to_dict() == by_rule
 
 
 def test_coverage_never_exceeds_the_cities(panel: duckdb.DuckDBPyConnection) -> None:
