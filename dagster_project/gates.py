@@ -18,7 +18,7 @@ import pandas as pd
 
 from dagster_project.lake import write_frame, write_text
 from dagster_project.settings import Settings
-from expectations.runner import FINDING_COLUMNS, GateReport
+from expectations.runner import GateReport, typed_findings
 
 
 class GateRefusal(Exception):
@@ -48,7 +48,7 @@ def findings_path(settings: Settings) -> Path:
 def read_findings(settings: Settings) -> pd.DataFrame:
     """Findings of the last check; no rows if nothing was found or checked yet."""
     path = findings_path(settings)
-    return pd.read_parquet(path) if path.exists() else pd.DataFrame(columns=FINDING_COLUMNS)
+    return typed_findings(pd.read_parquet(path) if path.exists() else pd.DataFrame())
 
 
 def record(settings: Settings, table: str, fingerprint: str, report: GateReport) -> None:

@@ -33,7 +33,14 @@ FINDING_COLUMNS = [
     "source",
     "source_cell",
 ]
+_NUMBERS = ("value", "expected_low", "expected_high", "checked")
 _DERIVED = "rule__"
+
+
+def typed_findings(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a findings table in their order, each of one type even without any row."""
+    types = dict.fromkeys(FINDING_COLUMNS, "string") | dict.fromkeys(_NUMBERS, "float64")
+    return frame.reindex(columns=FINDING_COLUMNS).astype(types | {"year": "Int32"})
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class GateReport:
         findings = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()
         return cls(
             tuple(result for report in reports for result in report.results),
-            findings.reindex(columns=FINDING_COLUMNS),
+            typed_findings(findings),
         )
 
 
@@ -159,7 +166,7 @@ def validate(
         )
     kept = [f for f in findings if len(f)]
     frame = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()
-    return GateReport(tuple(results), frame.reindex(columns=FINDING_COLUMNS))
+    return GateReport(tuple(results), typed_findings(frame))
 
 
 def _run_suite(
