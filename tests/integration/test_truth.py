@@ -79,11 +79,11 @@ def test_the_interval_covers_the_built_in_effect(
             print(
                 f"\n{name} {term}: {row['estimate']:.4f} "
                 f"[{row['ci_low']:.4f}, {row['ci_high']:.4f}]"
-                f", built in {truth.twfe_of_difference:.4f}"
-                f" (mean over treated {truth.att_on_treated:.4f})"
+                f", built in {truth['twfe_of_difference']:.4f}"
+                f" (mean over treated {truth['att_on_treated']:.4f})"
             )
     # Study A's published configuration (a forest with city dummies) may be biased; the defensible
     # one beside it may not.
     judged = f"{treatment} [recommended]" if name == "study_a" else treatment
     row = rows.loc[judged]
-    assert row["ci_low"] <= truth.twfe_of_difference <= row["ci_high"]
+    assert row["ci_low"] <= truth["twfe_of_difference"] <= row["ci_high"]
