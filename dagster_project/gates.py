@@ -99,10 +99,10 @@ def source_cells(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Where each published value stood, one line of text per city, year and indicator."""
     return connection.execute(
         """
-        select city_code, year, column_name as indicator, source,
+        select city_code, year, source,
+               column_name || if(scope = 'districts', '_districts', '') as indicator,
                concat_ws(' ', file, sheet, cell) as source_cell
         from provenance
-        where scope <> 'districts'
         order by city_code, year, indicator, source_cell
         """
     ).df()

@@ -107,6 +107,13 @@ def _districts_ratio(table: pd.DataFrame) -> pd.Series:
     return table["grp_districts"] / table["grp"]
 
 
+def _whole_for_districts(table: pd.DataFrame, column: str) -> pd.Series:
+    """1 where districts equal the whole city although they usually are well below it, else 0."""
+    ratio = table[f"{column}_districts"] / table[column]
+    usual = ratio.groupby(table["city_code"]).transform("median")
+    return ((ratio > 0.995) & (usual < 0.9)).astype("float64").where(ratio.notna())
+
+
 def _cities_in_year(table: pd.DataFrame) -> pd.Series:
     # One number per year is enough; it is carried by the year's first row.
     counts = table.groupby("year")["city_code"].transform("nunique").astype("float64")
@@ -237,6 +244,20 @@ RULES: tuple[Rule, ...] = (
         expected="at most 1.02 times the whole city",
         likely_cause="columns of 全市 and 市辖区 exchanged, or a shifted digit",
         roles={"grp_districts": "numerator", "grp": "denominator"},
+    ),
+    *(
+        Rule(
+            name=f"{column}_of_districts_is_their_own",
+            severity="warning",
+            description=f"{column} of the districts is not that of the whole city in one year.",
+            needs=(f"{column}_districts", column),
+            derive=lambda table, column=column: _whole_for_districts(table, column),  # type: ignore[misc]
+            high=0.0,
+            expected="well below the whole city, as in the city's other years",
+            likely_cause="the value of 全市 stands in the column of 市辖区",
+            cites=(f"{column}_districts",),
+        )
+        for column in ("grp", "pop_resident")
     ),
     Rule(
         name="no_gap_in_gdp",

@@ -97,6 +97,31 @@ def test_one_misprinted_share_warns_and_a_whole_year_of_them_stops(panel: pd.Dat
     assert " 2016" in report.critical_failures[0].message
 
 
+def test_the_whole_city_in_the_column_of_the_districts_is_found(panel: pd.DataFrame) -> None:
+    panel["pop_resident_districts"] = panel["pop_resident"] * 0.4
+    one_area = panel["city_code"] == "110007"  # a city without counties: always the same number
+    panel.loc[one_area, "pop_resident_districts"] = panel["pop_resident"]
+    row = panel.index[(panel["city_code"] == "110008") & (panel["year"] == 2018)]
+    panel.loc[row, "pop_resident_districts"] = panel["pop_resident"]
+    report = validate(panel, city_year.RULES, name="city_year")
+    found = report.findings
+    assert found[["rule", "city_code", "year", "indicator"]].to_numpy().tolist() == [
+        ["pop_resident_of_districts_is_their_own", "110008", 2018, "pop_resident_districts"]
+    ]
+
+
+def test_expected_ranges_are_numbers_in_the_unit_of_the_value(panel: pd.DataFrame) -> None:
+    row = panel.index[(panel["city_code"] == "110009") & (panel["year"] == 2018)]
+    right = panel.loc[row, "grp_per_capita"].iloc[0]
+    panel.loc[row, "grp_per_capita"] *= 100
+    report = validate(panel, city_year.RULES, name="city_year")
+    found = report.findings.set_index("indicator").loc["grp_per_capita"]
+    assert found["rule"] == "gdp_per_capita_agrees"
+    assert found["expected_low"] == pytest.approx(right / 1.33)
+    assert found["expected_high"] == pytest.approx(right / 0.75)
+    assert found["likely_cause"].startswith("digits shifted")
+
+
 def test_a_gap_between_two_years_is_found(panel: pd.DataFrame) -> None:
     row = panel.index[(panel["city_code"] == "110005") & (panel["year"] == 2017)]
     panel.loc[row, "grp"] = np.nan
