@@ -67,7 +67,7 @@ lint: $(READY)  ## ruff, mypy, sqlfluff, definitions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint --processes 1 dbt/models dbt/tests
+	$(BIN)/sqlfluff lint --processes 1 dbt/models queries
 
 bench: $(READY)  ## speed beside the peers; writes $(DATA_HOME)/bench.json
 	$(BIN)/python -m benchmarks

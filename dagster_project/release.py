@@ -238,6 +238,7 @@ def build_panel_release(
             "rows": counts,
             "sources": _source_hashes(tables.get("sources")),
             "roster_changes": roster_changes(settings),
+            "outcomes": _outcomes(settings),
             "gates": gate_results,
             "code_version": code_revision(),
             "duckdb": {"written_by": duckdb.__version__, "storage_version": STORAGE_VERSION},
@@ -305,6 +306,12 @@ def code_revision() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return head + ("+changes" if changed else "")
+
+
+def _outcomes(settings: Settings) -> dict[str, Any] | None:
+    """How the computed outcomes were computed: technology, frontier, span, form of coupling."""
+    path = settings.lake / "derived" / "outcomes.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _notice(synthetic: bool) -> str:

@@ -26,7 +26,8 @@ def balance_table(
 
     Standardised bias = 100 (m1 - m0) / sqrt((s1^2 + s0^2) / 2) with the unmatched variances in both
     rows (Rosenbaum and Rubin 1985); ``smd_treated`` divides by the unmatched standard deviation of
-    the treated, sqrt(p (1 - p)) for 0/1 covariates. t tests the difference of (weighted) means as a regression on the group does.
+    the treated, sqrt(p (1 - p)) for 0/1 covariates. t tests the difference of (weighted) means as a
+    regression on the group does.
     """
     d = treated.to_numpy(dtype=bool)
     w = weights.to_numpy(dtype=float)

@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: where the optional folders of real files and reference cases lie."""
+"""Fixtures shared by all tests: where the optional real files and reference cases lie."""
 
 from __future__ import annotations
 

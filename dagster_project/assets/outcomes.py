@@ -5,6 +5,7 @@ result where dbt picks it up. Does not belong here: any formula.
 """
 
 import hashlib
+import json
 from typing import Literal
 
 import dagster as dg
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 from dagster_project.assets.sources import OWNERS, preview
 from dagster_project.dbt_project import DERIVED
 from dagster_project.extract.schema import to_table
-from dagster_project.lake import code_version, replacing
+from dagster_project.lake import code_version, replacing, write_text
 from dagster_project.resources import PilotPanel, connect
 from estimation import indices
 from estimation.efficiency import super_sbm_panel
@@ -57,31 +58,34 @@ def reduction_synergy(inputs: pd.DataFrame) -> pd.DataFrame:
     return result
 
 
-def efficiency_synergy(inputs: pd.DataFrame, workers: int) -> pd.DataFrame:
+def efficiency_synergy(
+    inputs: pd.DataFrame, workers: int
+) -> tuple[pd.DataFrame, dict[str, dict[str, str | int | float]]]:
     """Study B's outcome: two super-efficiency scores with undesirable outputs, coupled.
 
     Inputs labour, capital, energy; good output real GDP; bad output PM2.5 (``preff``) or CO2
     (``creff``); one global frontier over all city-years of the study's span.
+
+    Returns
+    -------
+    tuple
+        The scores, a city-year without a score with the reason as its status; and the technology
+        of each of the two scores.
     """
     needed = ["labour", "capital", "energy", "grp_real_2004"]
-    span = inputs[inputs["year"].between(*SYEFF_YEARS)]
-    keep = span.dropna(subset=[*needed, "pm25", "co2_t"])
-    keep = keep[(keep[[*needed, "pm25", "co2_t"]] > 0).all(axis=1)]
-    if keep.empty:
-        return pd.DataFrame(
-            columns=[
-                "city_code",
-                "year",
-                "preff",
-                "preff_status",
-                "creff",
-                "creff_status",
-                "syeff",
-            ]
-        )
-    scores = keep[["city_code", "year"]].reset_index(drop=True)
+    every = [*needed, "pm25", "co2_t"]
+    span = inputs[inputs["year"].between(*SYEFF_YEARS)].reset_index(drop=True)
+    usable = span[every].notna() & (span[every] > 0)
+    keep = span[usable.all(axis=1)]
+    scores = span[["city_code", "year"]].copy()
+    lacking = (~usable).apply(lambda row: ", ".join(row.index[row]), axis=1)
+    technologies: dict[str, dict[str, str | int | float]] = {}
     for name, bad in (("preff", "pm25"), ("creff", "co2_t")):
-        found = super_sbm_panel(
+        scores[name] = np.nan
+        scores[f"{name}_status"] = "not scored, missing or not positive: " + lacking
+        if keep.empty:
+            continue
+        result = super_sbm_panel(
             keep,
             unit="city_code",
             time="year",
@@ -91,15 +95,23 @@ def efficiency_synergy(inputs: pd.DataFrame, workers: int) -> pd.DataFrame:
             returns=RETURNS,
             frontier=FRONTIER,
             workers=workers,
-        ).scores[["city_code", "year", "score", "status"]]
-        found = found.rename(columns={"score": name, "status": f"{name}_status"})
-        scores = scores.merge(found, on=["city_code", "year"], how="left", validate="1:1")
+        )
+        found = keep[["city_code", "year"]].merge(
+            result.scores[["city_code", "year", "score", "status"]],
+            on=["city_code", "year"],
+            how="left",
+            validate="1:1",
+        )
+        scores.loc[keep.index, name] = found["score"].to_numpy()
+        scores.loc[keep.index, f"{name}_status"] = found["status"].to_numpy()
+        technologies[name] = dict(result.technology)
     solved = scores["preff"].notna() & scores["creff"].notna()
     scores["syeff"] = np.nan
-    scores.loc[solved, "syeff"] = indices.syeff(
-        scores.loc[solved, "preff"], scores.loc[solved, "creff"]
-    ).to_numpy()
-    return scores
+    if solved.any():
+        scores.loc[solved, "syeff"] = indices.syeff(
+            scores.loc[solved, "preff"], scores.loc[solved, "creff"]
+        ).to_numpy()
+    return scores, technologies
 
 
 @dg.asset(
@@ -121,30 +133,36 @@ def outcomes(context: dg.AssetExecutionContext, pilot_panel: PilotPanel) -> dg.M
         ).df()
     schema = DERIVED["outcomes"]
     target = settings.lake / "derived" / "outcomes.parquet"
-    stamp_path = target.with_suffix(".stamp")
+    record_path = target.with_suffix(".json")
     version = code_version("estimation.efficiency", "estimation.indices", __name__)
     rows = pd.util.hash_pandas_object(inputs, index=False).to_numpy().tobytes()
     stamp = hashlib.sha256(rows + version.encode()).hexdigest()
-    if target.exists() and stamp_path.exists() and stamp_path.read_text() == stamp:
+    record = json.loads(record_path.read_text()) if record_path.exists() else {}
+    if target.exists() and record.get("stamp") == stamp:
         context.log.info("inputs and code unchanged: scores kept")
         frame = pd.read_parquet(target)
     else:
-        frame = efficiency_synergy(inputs, settings.workers).merge(
-            reduction_synergy(inputs), on=["city_code", "year"], how="outer"
-        )
+        scores, technologies = efficiency_synergy(inputs, settings.workers)
+        frame = scores.merge(reduction_synergy(inputs), on=["city_code", "year"], how="outer")
         frame["frontier"] = FRONTIER
         frame["returns"] = RETURNS
         frame = frame.sort_values(["city_code", "year"]).reindex(columns=schema.names)
         frame = to_table(frame, schema).to_pandas()
         with replacing(target) as temporary:
             pq.write_table(to_table(frame, schema), temporary)
-        stamp_path.write_text(stamp)
+        record = {
+            "stamp": stamp,
+            "syeff": {"years": SYEFF_YEARS, "scores": technologies},
+            "srpce": {"years": SRPCE_YEARS, "coupling_form": COUPLING_FORM},
+        }
+        write_text(record_path, json.dumps(record, indent=1))
     summary = frame[["preff", "creff", "syeff", "srpce", "srpce_entropy"]].describe().T
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(frame),
             "frontier": FRONTIER,
             "returns to scale": RETURNS,
+            "technology": dg.MetadataValue.json(record),
             "summary": dg.MetadataValue.md(summary.to_markdown()),
             "synthetic": pilot_panel.is_synthetic(),
             "preview": preview(frame),

@@ -1,4 +1,4 @@
-"""Every column of studies B, C, D and real_carbon that this room owns runs on a synthetic sample."""
+"""Every column of studies B, C, D and real_carbon of this room runs on a synthetic sample."""
 
 from __future__ import annotations
 
