@@ -164,7 +164,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> dict:
         told["vintages"] = _query(
             dataset,
             "select count(*), count(distinct (city_code, year, column_name)) from provenance "
-            "where column_name = 'grp' and data_year = 2019 and year = 2019",
+            "where column_name = 'grp' and scope = 'city' and data_year = 2019 and year = 2019",
         )
 
         # The same file once more, elsewhere in the same edition: nothing new.
