@@ -29,7 +29,7 @@ SYEFF_YEARS = (2004, 2020)
 SRPCE_YEARS = (2011, 2022)
 
 
-def reduction_synergy(inputs: pd.DataFrame) -> pd.DataFrame:
+def reduction_synergy(inputs: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
     """Study A's outcome: coupling coordination of PM2.5 and ln CO2 (less is better) and ln GDP.
 
     Parameters
@@ -39,14 +39,15 @@ def reduction_synergy(inputs: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
+    tuple
         ``city_code``, ``year``, ``srpce`` and ``srpce_entropy``; city-years without all three
-        subsystems, and years outside the study's span, are absent.
+        subsystems, and years outside the study's span, are absent. And the entropy weights (the
+        paper prints 0.199, 0.515 and 0.286).
     """
     systems = ["pm25", "ln_co2", "ln_rgdp_pc"]
     sample = inputs[inputs["year"].between(*SRPCE_YEARS)].dropna(subset=systems)
     if sample.empty:
-        return pd.DataFrame(columns=["city_code", "year", "srpce", "srpce_entropy"])
+        return pd.DataFrame(columns=["city_code", "year", "srpce", "srpce_entropy"]), {}
     less_is_better = ["pm25", "ln_co2"]
     coupled = indices.coupling_coordination(
         sample, systems, negative=less_is_better, form=COUPLING_FORM
@@ -55,7 +56,7 @@ def reduction_synergy(inputs: pd.DataFrame) -> pd.DataFrame:
     result = sample[["city_code", "year"]].copy()
     result["srpce"] = coupled["coordination"]
     result["srpce_entropy"] = indices.weighted_index(sample, weights, negative=less_is_better)
-    return result
+    return result, {str(name): float(value) for name, value in weights.items()}
 
 
 def efficiency_synergy(
@@ -143,7 +144,8 @@ def outcomes(context: dg.AssetExecutionContext, pilot_panel: PilotPanel) -> dg.M
         frame = pd.read_parquet(target)
     else:
         scores, technologies = efficiency_synergy(inputs, settings.workers)
-        frame = scores.merge(reduction_synergy(inputs), on=["city_code", "year"], how="outer")
+        synergy, weights = reduction_synergy(inputs)
+        frame = scores.merge(synergy, on=["city_code", "year"], how="outer")
         frame["frontier"] = FRONTIER
         frame["returns"] = RETURNS
         frame = frame.sort_values(["city_code", "year"]).reindex(columns=schema.names)
@@ -153,7 +155,11 @@ def outcomes(context: dg.AssetExecutionContext, pilot_panel: PilotPanel) -> dg.M
         record = {
             "stamp": stamp,
             "syeff": {"years": SYEFF_YEARS, "scores": technologies},
-            "srpce": {"years": SRPCE_YEARS, "coupling_form": COUPLING_FORM},
+            "srpce": {
+                "years": SRPCE_YEARS,
+                "coupling_form": COUPLING_FORM,
+                "entropy_weights": weights,
+            },
         }
         write_text(record_path, json.dumps(record, indent=1))
     summary = frame[["preff", "creff", "syeff", "srpce", "srpce_entropy"]].describe().T

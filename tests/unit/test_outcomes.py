@@ -50,11 +50,12 @@ def test_without_inputs_there_are_reasons_and_no_scores() -> None:
 
 def test_reduction_synergy_rewards_less_pollution() -> None:
     inputs = _inputs()
-    result = reduction_synergy(inputs)
+    result, weights = reduction_synergy(inputs)
+    assert abs(sum(weights.values()) - 1) < 1e-12
     assert result["year"].between(2011, 2022).all()
     dirtier = inputs.copy()
     row = dirtier.index[(dirtier["city_code"] == "000007") & (dirtier["year"] == 2015)]
     dirtier.loc[row, "pm25"] = inputs.loc[inputs["year"] >= 2011, "pm25"].max()
-    changed = reduction_synergy(dirtier)
+    changed, _ = reduction_synergy(dirtier)
     key = (result["city_code"] == "000007") & (result["year"] == 2015)
     assert changed.loc[key, "srpce"].item() < result.loc[key, "srpce"].item()
