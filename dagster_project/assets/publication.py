@@ -9,7 +9,7 @@ import json
 import dagster as dg
 import pandas as pd
 
-from dagster_project import gates, release
+from dagster_project import gates, release, release_docs
 from dagster_project.assets.sources import OWNERS, preview
 from dagster_project.dbt_project import MANIFEST
 from dagster_project.resources import PilotPanel, connect, exclusive
@@ -20,7 +20,7 @@ PANEL = dg.AssetKey(["published", "panel"])
 
 def publication_assets() -> list[dg.AssetsDefinition]:
     """The published panel; it waits for every mart."""
-    marts = [doc.node for doc in release.mart_docs(MANIFEST)]
+    marts = [doc.node for doc in release_docs.mart_docs(MANIFEST)]
 
     @dg.asset(
         key=PANEL,
@@ -46,7 +46,7 @@ def publication_assets() -> list[dg.AssetsDefinition]:
             record = gates.require_passed(settings, city_year.TABLE, fingerprint)
             result = release.build_panel_release(
                 settings,
-                release.mart_docs(MANIFEST),
+                release_docs.mart_docs(MANIFEST),
                 record,
                 synthetic=pilot_panel.is_synthetic(),
             )

@@ -8,7 +8,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from dagster_project import gates, release
+from dagster_project import gates, release, release_docs
 from dagster_project.resources import connect
 from dagster_project.settings import PROJECT_ROOT, Settings
 from expectations import allowed, sources, suites
@@ -74,8 +74,8 @@ def _check(settings: Settings) -> str:
 def test_a_finding_reaches_the_published_database(settings: Settings) -> None:
     fingerprint = _check(settings)
     docs = [
-        release.TableDoc("city_year", "The panel.", {"grp": "GDP, 亿元"}),
-        release.TableDoc("sources", "What was read.", {}),
+        release_docs.TableDoc("city_year", "The panel.", {"grp": "GDP, 亿元"}),
+        release_docs.TableDoc("sources", "What was read.", {}),
     ]
     record = gates.require_passed(settings, "city_year", fingerprint)
     made = release.build_panel_release(settings, docs, record, synthetic=True)
@@ -85,8 +85,8 @@ def test_a_finding_reaches_the_published_database(settings: Settings) -> None:
             "select comment from duckdb_columns() "
             "where table_name = 'findings' and column_name = 'likely_cause'"
         ).fetchone()
-    assert comment == (release.FINDINGS_DOC.columns["likely_cause"],)
-    assert list(found.columns) == FINDING_COLUMNS == list(release.FINDINGS_DOC.columns)
+    assert comment == (release_docs.FINDINGS_DOC.columns["likely_cause"],)
+    assert list(found.columns) == FINDING_COLUMNS == list(release_docs.FINDINGS_DOC.columns)
     # 0.4 is less than the yearbook's rounding to whole 亿元: only the shifted value is a finding.
     assert found[["rule", "city_code", "year"]].to_numpy().tolist() == [
         ["conflict_with_primary_source", WRONG, 2018]
@@ -103,7 +103,7 @@ def test_a_finding_reaches_the_published_database(settings: Settings) -> None:
 
 def test_better_rules_leave_the_identity_of_a_release(settings: Settings) -> None:
     fingerprint = _check(settings)
-    docs = [release.TableDoc("city_year", "The panel.", {})]
+    docs = [release_docs.TableDoc("city_year", "The panel.", {})]
     record = gates.require_passed(settings, "city_year", fingerprint)
     before = release.build_panel_release(settings, docs, record, synthetic=True)
     types = gates.read_findings(settings).dtypes

@@ -11,17 +11,17 @@ import duckdb
 import pandas as pd
 import pytest
 
-from dagster_project import gates, release
+from dagster_project import gates, release, release_docs
 from dagster_project.resources import connect
 from dagster_project.settings import Settings, SettingsError
 from estimation.studies.runner import DIAGNOSTIC_COLUMNS, ESTIMATE_COLUMNS
 from expectations.runner import GateReport, RuleResult
 
 DOCS = [
-    release.TableDoc(
+    release_docs.TableDoc(
         "city_year", "The panel.", {"city_code": "GB/T 2260 code", "grp": "GDP, 亿元"}
     ),
-    release.TableDoc("sources", "What was read.", {"file": "Path below the landing folder"}),
+    release_docs.TableDoc("sources", "What was read.", {"file": "Path below the landing folder"}),
 ]
 
 
