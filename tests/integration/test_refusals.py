@@ -210,7 +210,7 @@ def test_an_unknown_city_is_a_reject_not_a_guess(own_dataset: Dataset) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     with duckdb.connect(str(own_dataset.published / "panel.duckdb"), read_only=True) as connection:
         row = connection.execute(
-            "select count(*) from unresolved where entity_printed like '%桃花源%'"
+            "select count(*) from unresolved where printed like '%桃花源%'"
         ).fetchone()
     assert row is not None
     assert row[0] > 0
