@@ -1,7 +1,8 @@
 """Runs every benchmark and writes one table and one JSON file.
 
 Each module ``bench_<room>`` holds a list ``BENCHMARKS`` of functions, each returning
-``{name, size, ours_s, peer, peer_s, ratio, peak_mb}`` (or a list of such rows).
+``{name, size, ours_s, peer, peer_s, ratio, peak_mb}`` (or a list of such rows); the ratio is the
+peer's time over ours.
 """
 
 from __future__ import annotations
@@ -40,7 +41,12 @@ def main(chosen: list[str]) -> int:
     settings = load_settings()
     settings.prepare()
     path = settings.data_home / "bench.json"
-    write_text(path, json.dumps(table.to_dict("records"), indent=1, default=float))
+    # What has no peer has no number: null, because NaN is no JSON.
+    records = [
+        {key: None if pd.isna(value) else value for key, value in row.items()}
+        for row in table.to_dict("records")
+    ]
+    write_text(path, json.dumps(records, indent=1, default=float))
     print(f"\nwritten to {path}")
     return 0
 

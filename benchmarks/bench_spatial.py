@@ -162,7 +162,7 @@ def four_matrices_against_spreg() -> Row:
         "ours_s": seconds,
         "peer": f"spreg ML_LagFE, Panel_FE_Lag/_Error, Panel_RE_Lag (gap {worst:.0e})",
         "peer_s": peer_seconds,
-        "ratio": seconds / peer_seconds,
+        "ratio": peer_seconds / seconds,
         "peak_mb": _peak_mb(lambda: _ours(makers, frame)),
     }
 
@@ -195,7 +195,7 @@ def _size(n: int) -> Row:
         "ours_s": seconds,
         "peer": f"own {other} path (largest gap {gap:.0e})",
         "peer_s": peer_seconds,
-        "ratio": seconds / peer_seconds,
+        "ratio": peer_seconds / seconds,
         "peak_mb": _peak_mb(lambda: fit("auto")),
     }
 

@@ -18,9 +18,9 @@ QUICK = {
 }  # fmt: skip
 
 
-def run(name: str, choose):
+def run(name: str, choose, *, full: bool = False):
     study = spec.shipped()[name]
-    context = registry.RunContext(seed=3)
+    context = registry.RunContext(seed=3, full=full)
     return runner.run_study(study, sample(study.sample), context, choose=choose)
 
 
@@ -48,7 +48,7 @@ def test_every_column_runs(name):
     def own(exhibit, column):
         return study.model(exhibit, column).estimator not in NEEDS_OTHER_ROOMS
 
-    result = run(name, own)
+    result = run(name, own, full=True)
     check(result)
     figures = {exhibit for exhibit, _, _ in result.figures}
     wanted = {e.id for e in study.exhibits if e.kind == "figure" and own(e, e.columns[0])}
