@@ -83,7 +83,9 @@ def _neighbours(settings: Settings) -> pd.DataFrame | None:
     return pd.read_parquet(path) if path.exists() else None
 
 
-def _keep(settings: Settings, run: runner.StudyRun, estimates: pd.DataFrame) -> list[Path]:
+def _keep(
+    settings: Settings, run: runner.StudyRun, estimates: pd.DataFrame, *, synthetic: bool
+) -> list[Path]:
     """Write a study's results; the folder is replaced as a whole."""
     folder = study_folder(settings, run.study)
     staging = folder.with_name(f".{folder.name}.tmp")
@@ -97,6 +99,11 @@ def _keep(settings: Settings, run: runner.StudyRun, estimates: pd.DataFrame) -> 
     figures = []
     for (exhibit, column, name), figure in run.figures.items():
         target = staging / "figures" / f"{exhibit}-{column}-{name}.png"
+        if synthetic:
+            # Figures travel alone, so each says it for itself.
+            figure.text(
+                *(0.995, 0.005), "SYNTHETIC DATA", ha="right", va="bottom", color="#b00020", size=7
+            )
         with replacing(target) as temporary:
             figure.savefig(temporary, dpi=130, bbox_inches="tight", format="png")
         figures.append(folder / "figures" / target.name)
@@ -138,7 +145,7 @@ def build_study_asset(study: spec.Study) -> dg.AssetsDefinition:
         estimates = run.estimates.assign(
             panel_release=current["release"], synthetic=current["synthetic"]
         )
-        figures = _keep(settings, run, estimates)
+        figures = _keep(settings, run, estimates, synthetic=bool(current["synthetic"]))
         status = estimates.drop_duplicates(["exhibit", "column_id"])["status"].value_counts()
         for row in estimates[estimates["status"] == "failed"].itertuples():
             context.log.warning(f"{row.exhibit} ({row.column_id}): {row.message}")
