@@ -27,8 +27,8 @@ from estimation.dml.progress import Progress
 
 BACKENDS = ("threads", "processes", "dask")
 # Part of every key: raise it when a change here or in ``learners`` changes predictions.
-_FORMAT = 2
-_LIBRARIES = ("numpy", "scikit-learn", "lightgbm")
+_FORMAT = 3
+_LIBRARIES = ("numpy", "numba", "scikit-learn", "lightgbm")
 
 
 class MemoryStore(MutableMapping[str, Any]):

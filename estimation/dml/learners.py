@@ -1,7 +1,7 @@
 """Learners by name, with every hyper-parameter stated in one table.
 
 Belongs here: names, defaults, building an estimator for one fit, and telling whether it converged.
-Does not belong here: cross-fitting (``crossfit``) or the forest's engines (``forest``).
+Does not belong here: cross-fitting (``crossfit``) or growing the forest (``forest``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from estimation.dml.forest import CodedForest
 #: scikit-learn's default forest, which Stata's ddml reaches through pystacked, with more trees.
 HYPERPARAMETERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "forest": {"trees": 500, "min_samples_leaf": 1, "engine": "auto"},
+        "forest": {"trees": 500, "min_samples_leaf": 1},
         "lasso": {"n_alphas": 50, "cv": 5, "eps": 1e-3, "tol": 1e-4, "max_iter": 5000},
         "neural_net": {
             "hidden": (100,),
@@ -60,7 +60,7 @@ class Learner:
     params: tuple[tuple[str, Any], ...]
 
     def describe(self) -> str:
-        """The learner in words, e.g. ``forest(engine=auto, min_samples_leaf=1, trees=500)``."""
+        """The learner in words, e.g. ``forest(min_samples_leaf=1, trees=500)``."""
         return f"{self.name}({', '.join(f'{k}={v}' for k, v in self.params)})"
 
     def __getitem__(self, key: str) -> Any:
@@ -106,9 +106,7 @@ def build(spec: Learner, *, n_codes: int, seed: int, classifier: bool = False) -
         Estimate a probability. The forest and the stack predict shares, which are probabilities.
     """
     if spec.name == "forest":
-        return CodedForest(
-            spec["trees"], spec["min_samples_leaf"], n_codes, spec["engine"], random_state=seed
-        )
+        return CodedForest(spec["trees"], spec["min_samples_leaf"], n_codes, random_state=seed)
     if spec.name == "stacking":
         return _stacking(spec, n_codes, seed)
     maker = {"lasso": _lasso, "neural_net": _neural_net, "boosting": _boosting, "linear": _linear}

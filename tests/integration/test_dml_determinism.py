@@ -16,7 +16,6 @@ from tests.unit.dml_panels import ROLES, small_panel
 ROOT = Path(__file__).resolve().parents[2]
 LEARNERS = [
     learner("forest", trees=5),
-    learner("forest", trees=5, engine="sklearn"),
     learner("lasso", n_alphas=10),
     learner("neural_net", max_iter=30),
     learner("boosting", rounds=20),
@@ -49,7 +48,7 @@ def dask_client() -> Iterator[object]:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("one", [LEARNERS[0], LEARNERS[3]], ids=lambda one: one.name)
+@pytest.mark.parametrize("one", [LEARNERS[0], LEARNERS[2]], ids=lambda one: one.name)
 def test_dask_gives_the_digits_of_threads(one: Learner, dask_client: object) -> None:
     assert _digits(one, Runtime(backend="dask")) == _digits(one, Runtime())
 

@@ -9,10 +9,11 @@ from scipy import stats
 from estimation.dml import folds_from_ratio, learner
 from estimation.dml.design import make_design
 from estimation.dml.folds import Folds, check_treated, draw
-from estimation.dml.forest import CodedForest, distinct_in_rank
+from estimation.dml.forest import CodedForest
 from estimation.dml.inference import clustered_se, median_rule, weak_instrument
 from estimation.dml.learners import build, converged
 from estimation.dml.progress import Progress, duration
+from estimation.dml.tree import add_predictions, grow, prepare
 from estimation.panel import NoVariation
 from tests.unit.dml_panels import CONTROLS, ROLES, small_panel
 
@@ -87,39 +88,73 @@ def test_winsorising_cuts_controls_and_their_squares() -> None:
     assert design.x[:, 3].max() == pytest.approx(np.quantile(x1**2, 0.95))
 
 
-def test_squares_of_positive_controls_are_the_same_to_a_tree() -> None:
+def test_squares_of_positive_controls_are_sorted_once() -> None:
     rng = np.random.default_rng(0)
     positive, signed = rng.random(50), rng.normal(size=50)
-    x = np.column_stack([positive, signed, positive**2, signed**2])
-    assert distinct_in_rank(x).tolist() == [0, 1, 3]
+    found = prepare(np.column_stack([positive, signed, positive**2, signed**2]))
+    assert found["group"].tolist() == [0, 1, 0, 2]
+    assert found["rank"].shape == (3, 50)
 
 
-@pytest.mark.parametrize("engine", ["lightgbm", "sklearn"])
-def test_fully_grown_bootstrap_trees_reproduce_a_step(engine: str) -> None:
+def test_fully_grown_bootstrap_trees_reproduce_a_step() -> None:
     rng = np.random.default_rng(0)
     x = np.column_stack([rng.random(400), rng.integers(0, 3, 400)])
     y = np.where(x[:, 0] > 0.5, 2.0, 0.0) + (x[:, 1] == 1)
-    forest = CodedForest(30, n_codes=1, engine=engine, random_state=1).fit(x, y)
+    forest = CodedForest(30, n_codes=1, random_state=1).fit(x, y)
     assert np.mean((forest.predict(x) - y) ** 2) < 0.01
     unseen = forest.predict(np.array([[0.9, 7.0]]))
     assert 1.5 < unseen[0] < 3.5
 
 
-def test_lightgbm_leaves_are_bootstrap_means() -> None:
+def test_leaves_are_bootstrap_means() -> None:
     # One 0/1 column: every tree has two leaves, the means of its bootstrap sample.
     y = np.concatenate([np.arange(30.0), 100 + np.arange(20.0)])
     x = (y >= 100).astype(float)[:, None]
-    forest = CodedForest(6, engine="lightgbm", random_state=4).fit(x, y)
+    forest = CodedForest(6, random_state=4).fit(x, y)
     rng = np.random.default_rng(4)
-    drawn = [rng.integers(0, 50, 50) for _ in range(6)]
+    drawn = []
+    for _ in range(6):
+        drawn.append(rng.integers(0, 50, 50))
+        rng.integers(1, 2**63 - 1)  # the seed of the tree
     for side in (0.0, 1.0):
         expected = np.mean([y[i][x[i, 0] == side].mean() for i in drawn])
-        assert forest.predict(np.array([[side]]))[0] == pytest.approx(expected, rel=1e-6)
+        assert forest.predict(np.array([[side]]))[0] == pytest.approx(expected, rel=1e-12)
 
 
-def test_forest_engine_must_exist() -> None:
-    with pytest.raises(ValueError, match="expected one of auto, lightgbm, sklearn"):
-        CodedForest(engine="cuda").fit(np.ones((4, 1)), np.arange(4.0))
+def test_tied_splits_are_drawn_with_equal_chances() -> None:
+    # Two columns and one dummy separate the same two rows; each should do so in a third of trees,
+    # and a column that is there twice (as a control and its square) in twice as many.
+    x = np.array([[1.0, 1.0, 5.0], [2.0, 4.0, 3.0]])
+    codes = np.array([[0, 0]], dtype=np.int32)
+    two_rows = prepare(x)
+    first = []
+    for seed in range(1, 3001):
+        state = np.random.default_rng(seed).integers(1, 2**63 - 1)
+        nodes = grow(**two_rows, codes=codes, n_levels=1, y=np.array([0.0, 1.0]), w=np.ones(2),
+                     least=1, seed=int(state))  # fmt: skip
+        first.append((int(nodes[0][0]), float(nodes[1][0])))
+    share = {column: np.mean([f == column for f, _ in first]) for column in range(3)}
+    assert all(abs(share[column] - 1 / 3) < 0.03 for column in share)
+    assert set(first) == {(0, 1.5), (1, 2.5), (2, 4.0)}
+
+
+def test_leaves_hold_the_rows_asked_for_and_weights_do_not_count() -> None:
+    rng = np.random.default_rng(2)
+    x = np.column_stack([rng.random(80), rng.random(80)])
+    codes = rng.integers(0, 6, (1, 80)).astype(np.int32)
+    w = rng.integers(0, 4, 80).astype(float)
+    nodes = grow(**prepare(x), codes=codes, n_levels=6, y=rng.random(80), w=w, least=5, seed=3)
+    columns = np.ascontiguousarray(x.T)
+    found = np.zeros(80)
+    add_predictions(found, columns, codes, *nodes)
+    _, sizes = np.unique(found[w > 0], return_counts=True)
+    assert sizes.min() >= 5
+    assert len(sizes) > 3
+
+
+def test_codes_must_be_whole_and_not_negative() -> None:
+    with pytest.raises(ValueError, match="must be codes 0, 1, 2"):
+        CodedForest(2, n_codes=1).fit(np.array([[0.5, -1.0], [0.1, 2.0]]), np.arange(2.0))
 
 
 def test_unknown_learner_or_parameter_lists_what_exists() -> None:
