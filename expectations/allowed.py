@@ -56,10 +56,15 @@ def _matched(table: pd.DataFrame, *, whole_city: bool) -> pd.Series:
     key = ["city_code", "year", "indicator", "scope"]
     text = listed["reason"] + " (" + listed["confidence"] + ")"
     known = dict(zip(listed[key].itertuples(index=False, name=None), text, strict=True))
-    found = []
-    for city, year, indicator, scope in table[key].itertuples(index=False, name=None):
-        places = [(city, year, indicator, scope), (city, year, indicator, "")]
+    # A few dozen city-years are listed, a table has hundreds of thousands of rows.
+    places = pd.MultiIndex.from_frame(listed[["city_code", "year"]]).unique()
+    near = pd.MultiIndex.from_frame(table[["city_code", "year"]]).isin(places)
+    found = pd.Series(None, index=table.index, dtype=object)
+    texts = []
+    for city, year, indicator, scope in table.loc[near, key].itertuples(index=False, name=None):
+        tried = [(city, year, indicator, scope), (city, year, indicator, "")]
         if whole_city:
-            places += [(city, year, "", scope), (city, year, "", "")]
-        found.append(next((known[place] for place in places if place in known), None))
-    return pd.Series(found, index=table.index, dtype=object)
+            tried += [(city, year, "", scope), (city, year, "", "")]
+        texts.append(next((known[place] for place in tried if place in known), None))
+    found[near] = texts
+    return found

@@ -36,7 +36,8 @@ select
     {{ column_list('pivoted', names, '_filled') }},
     {{ column_list('provinces', province_indicators()) }},
     {{ column_list('provinces', province_indicators(), '_filled') }},
-    city_years.is_panel_row
+    city_years.is_panel_row,
+    city_years.is_combined_row
 from {{ ref('int_city_years') }} as city_years
 left join pivoted
     on city_years.city_code = pivoted.city_code and city_years.year = pivoted.year

@@ -4,6 +4,7 @@ select
     city_code,
     year,
     is_panel_row,
+    is_combined_row,
     coalesce(
         employees_total_unit,
         employees_urban_nonprivate / 10000,

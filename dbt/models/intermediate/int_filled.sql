@@ -1,6 +1,32 @@
 -- Linear interpolation between two observed years of the same city (or province), indicator and
--- scope. Nothing before the first or after the last observed year is ever filled.
-with observed as (
+-- scope. Nothing before the first or after the last observed year is ever filled. Combined units
+-- (consistent boundaries) are filled like the others.
+with series_values as (
+
+    select
+        level,
+        unit_code,
+        indicator,
+        scope,
+        item,
+        data_year,
+        value
+    from {{ ref('int_preferred') }}
+    union all
+    select
+        'city' as level,
+        combined_code as unit_code,
+        indicator,
+        scope,
+        '' as item,
+        data_year,
+        value
+    from {{ ref('int_combined_series') }}
+    where value is not null
+
+),
+
+observed as (
 
     select
         level,
@@ -12,7 +38,7 @@ with observed as (
         value,
         lead(data_year) over series as next_year,
         lead(value) over series as next_value
-    from {{ ref('int_preferred') }}
+    from series_values
     window series as (
         partition by level, unit_code, indicator, scope, item
         order by data_year

@@ -1,5 +1,6 @@
 -- Location quotients of employment. A city enters the national sums of a year only with both its
--- industry and its total, so that numerator and denominator cover the same cities.
+-- industry and its total, so that numerator and denominator cover the same cities. Combined units have
+-- quotients, but the national sums stand on the units as reported.
 with national as (
 
     select
@@ -30,5 +31,5 @@ select
 from {{ ref('int_employment') }} as employment
 inner join national
     on employment.year = national.year
-where employment.is_panel_row
+where employment.is_panel_row or employment.is_combined_row
 order by employment.city_code, employment.year

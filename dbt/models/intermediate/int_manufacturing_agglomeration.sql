@@ -50,10 +50,12 @@ cities as (
         year,
         expenditure_science,
         fiscal_expenditure,
+        -- What stands in the province's sums: a combined unit does not, its members do.
+        case when is_panel_row then expenditure_science end as counted_science,
         -- spending of the cities whose science spending is known
-        case when expenditure_science is not null then fiscal_expenditure end as spending
+        case when is_panel_row and expenditure_science is not null then fiscal_expenditure end as spending
     from {{ ref('int_city_year_wide') }}
-    where is_panel_row
+    where is_panel_row or is_combined_row
 
 ),
 
@@ -64,7 +66,7 @@ science as (
         province_code,
         year,
         {{ ratio('expenditure_science', 'fiscal_expenditure') }} as city_share,
-        ({{ stable_sum('expenditure_science', 'city_code') }} over by_province)
+        ({{ stable_sum('counted_science', 'city_code') }} over by_province)
         / nullif({{ stable_sum('spending', 'city_code') }} over by_province, 0)
             as province_share
     from cities

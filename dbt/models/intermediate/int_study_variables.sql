@@ -49,6 +49,7 @@ select
     wide.year,
     wide.province_code,
     wide.is_panel_row,
+    wide.is_combined_row,
     -- shares of product
     {{ share_of_grp('wide.expenditure_education', 'wide.grp') }} as education_share,
     {{ share_of_grp('wide.expenditure_science', 'wide.grp') }} as science_share,

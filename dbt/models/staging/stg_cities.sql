@@ -33,13 +33,15 @@ select
     coalesce(former_codes, '') as former_codes,
     coalesce(current_name_since, '') as current_name_since,
     -- A unit founded in a year has a row for that year; one abolished in a year has its last row
-    -- for the year before, because the yearbook reports year ends.
+    -- for the year before, because the yearbook reports year ends. Abolished in December, it is still
+    -- reported for that year.
     case
         when exists_from is null or exists_from = 'before-2000' then 0
         else cast(left(exists_from, 4) as integer)
     end as first_year,
     case
         when exists_to is null or exists_to = '' then 9999
+        when exists_to like '____-12' then cast(left(exists_to, 4) as integer)
         else cast(left(exists_to, 4) as integer) - 1
     end as last_year,
     -- Prefectures (地区) and leagues (盟) that became cities count as cities from that year on.
