@@ -105,14 +105,7 @@ def run_study(
     chosen = [(e, c) for e in study.exhibits for c in e.columns if choose(e, c)]
     left_out: set[tuple[str, str]] = set()
     if not context.full:
-        spine = {(e.id, c.id) for e, c in study.spine_columns()}
-        left_out = {
-            (e.id, c.id)
-            for e, c in chosen
-            if e.full_only
-            or c.full_only
-            or (study.ordinary_run == "spine" and (e.id, c.id) not in spine)
-        }
+        left_out = {(e.id, c.id) for e, c in chosen if e.full_only or c.full_only}
     for done, (exhibit, column) in enumerate(chosen, start=1):
         model = study.model(exhibit, column)
         started = clock.perf_counter()

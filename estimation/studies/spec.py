@@ -111,9 +111,6 @@ class Study(_Strict):
     citation: str
     sample: str
     note: str | None = None
-    # What a run of ordinary size covers: everything (but the exhibits marked `full_only`), or the
-    # columns marked `spine`, where the rest takes minutes and is left to a full run.
-    ordinary_run: Literal["all", "spine"] = "all"
     baseline: dict[str, Any]
     exhibits: tuple[Exhibit, ...]
 
