@@ -84,7 +84,10 @@ _READERS = {
         *("boundaries", "coverage", "grids", "grid_kinds", "grid_names", "grid_read", "grid_axes"),
         *("relief", *_SHARED),
     ),
-    "table": ("tables", "table_cells", "table_mapping", "table_open", *_SHARED),
+    "table": (
+        *("tables", "table_cells", "table_grain", "table_header", "table_mapping", "table_open"),
+        *_SHARED,
+    ),
 }
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from dagster_project.extract.boundaries import MUNICIPALITY_CODES
+from dagster_project.extract.table_grain import without_contradictions
+from dagster_project.extract.table_header import Header, filled
 from dagster_project.extract.table_mapping import SheetMapping, column_key
 from dagster_project.extract.table_open import Sheet
 from dagster_project.extract.text import Parsed, column_letter, parse_number, printed
@@ -23,15 +24,6 @@ from dagster_project.extract.units import unit_key
 YEAR = re.compile(r"^\s*((?:19|20)\d{2})(?:\.0+)?\s*(?:年|年度)?\s*$")
 # Date-like years of CSMAR and EPS exports: 2015-12-31, 2015/12/31
 _YEAR_END = re.compile(r"^\s*((?:19|20)\d{2})[-/]12[-/]31(?:\s.*)?$")
-
-
-@dataclass(frozen=True)
-class Header:
-    row: int  # 0-based
-    columns: dict[str, int]  # column_key of a title -> 0-based column
-
-    def find(self, names: Sequence[str]) -> int | None:
-        return next((self.columns[k] for k in map(column_key, names) if k in self.columns), None)
 
 
 class TableCells:
@@ -100,7 +92,9 @@ class TableCells:
                             number, np.full(self.n, int(year.group(1)), dtype=np.int32), chosen
                         )
                     )
-        frame = stack(parts)
+        place = f"{self.path.name}, sheet {self.sheet.name}"
+        frame, contradicting = without_contradictions(stack(parts), spec.layout, place)
+        self.rejects += contradicting
         keyed = self.entity != ""
         if spec.layout == "long":
             keyed = keyed & (years > 0)
@@ -169,7 +163,8 @@ class TableCells:
             )  # fmt: skip
         good = np.flatnonzero((status == 1) & ~lost)
         values = [meaning[i] for i in good]
-        unit = [self.row_unit[i] or v.unit for i, v in zip(good, values)]
+        stated = {v.column: self.header.unit_of(number, v.column) for v in set(values)}
+        unit = [self.row_unit[i] or stated[v.column] or v.unit for i, v in zip(good, values)]
         rows = good + self.first_row
         # A value column of a wide sheet is titled by the year: its label or item names the series.
         name = title if self.spec.layout == "long" else self.label
@@ -241,11 +236,6 @@ def _years(cells: Sequence[object]) -> np.ndarray:
             known[cell] = int(found.group(1)) if found else 0
         out[i] = known[cell]
     return out
-
-
-def filled(cell: object) -> bool:
-    """Whether a cell holds anything but blanks."""
-    return cell is not None and str(cell).strip() != ""
 
 
 def stack(parts: list[pd.DataFrame]) -> pd.DataFrame:

@@ -55,7 +55,7 @@ def open_table(path: Path, root: Path, limits: Limits = DEFAULT_LIMITS) -> list[
     if suffix in (".xlsx", ".xlsm", ".xls"):
         return _workbook(path, limits)
     if suffix in (".csv", ".txt", ".tsv"):
-        return [Sheet(path.stem, _delimited(path, limits))]
+        return [Sheet(path.stem, read_delimited(path, limits))]
     if suffix in (".dta", ".parquet"):
         return [Sheet(path.stem, _frame(path, suffix, limits))]
     raise ExtractError(
@@ -64,14 +64,25 @@ def open_table(path: Path, root: Path, limits: Limits = DEFAULT_LIMITS) -> list[
     )
 
 
+def open_book(path: Path, kind: str) -> python_calamine.CalamineWorkbook:
+    """A workbook that has been checked, opened by its content and not by its ending.
+
+    The parser goes by the ending where it is given a path, and an xlsx renamed to .xls (or the
+    other way round) is a common thing. ``kind`` is what ``check_workbook`` returned.
+    """
+    endings = (".xls", ".xla", ".et") if kind == "xls" else (".xlsx", ".xlsm", ".xlam")
+    if path.suffix.lower() in endings:
+        return python_calamine.CalamineWorkbook.from_path(str(path))
+    return python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(path.read_bytes()))
+
+
 def _workbook(path: Path, limits: Limits) -> list[Sheet]:
     try:
-        check_workbook(path, limits)
-        book = python_calamine.CalamineWorkbook.from_path(path)
-        return [
-            Sheet(name, book.get_sheet_by_name(name).to_python(skip_empty_area=False))
-            for name in book.sheet_names
-        ]
+        with open_book(path, check_workbook(path, limits)) as book:
+            return [
+                Sheet(name, book.get_sheet_by_name(name).to_python(skip_empty_area=False))
+                for name in book.sheet_names
+            ]
     except (python_calamine.CalamineError, *PARSER_ERRORS) as error:
         raise ExtractError(
             f"{path.name}: cannot be read as a workbook ({error}); open it in a spreadsheet "
@@ -79,7 +90,14 @@ def _workbook(path: Path, limits: Limits) -> list[Sheet]:
         ) from error
 
 
-def _delimited(path: Path, limits: Limits) -> list[list[object]]:
+def read_delimited(path: Path, limits: Limits) -> list[list[object]]:
+    """Rows of a text table as text; the delimiter is the one that its first line has most of.
+
+    Raises
+    ------
+    ExtractError
+        If the text is in no known encoding, is no table, or breaks the limit of cells.
+    """
     text = _decoded(path)
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(",\t;|", key=first.count)

@@ -16,16 +16,16 @@ import pandas as pd
 
 from dagster_project.extract.schema import ExtractError, ExtractResult
 from dagster_project.extract.table_cells import YEAR, Header, TableCells, filled, stack
+from dagster_project.extract.table_grain import finer_column
 from dagster_project.extract.table_mapping import (
     SheetMapping,
     TableMapping,
-    column_key,
     load_mappings,
     match,
     sheet_fits,
 )
 from dagster_project.extract.table_open import Sheet, open_table
-from dagster_project.extract.text import printed
+from dagster_project.extract.text import parse_header, printed
 
 __all__ = ["load_mappings", "match", "read_table"]
 
@@ -83,28 +83,40 @@ def read_table(
         if not any(filled(cell) for row in sheet.rows for cell in row):
             files.append(_not_read(report_base, sheet, "empty sheet"))
             continue
-        number = next(
-            (i for i, s in enumerate(mapping.sheets) if sheet_fits(sheet.name, s.name)), None
-        )
-        spec = mapping.sheets[number] if number is not None else None
-        if spec is None and len(sheets) > 1:
+        fitting = [i for i, s in enumerate(mapping.sheets) if sheet_fits(sheet.name, s.name)]
+        if not fitting and len(sheets) > 1:
             files.append(_not_read(report_base, sheet, "the mapping does not name this sheet"))
             continue
-        spec = spec or mapping.sheets[0]  # a csv has no sheet name to fit
-        header = _find_header(sheet, spec)
+        fitting = fitting or [0]  # a csv has no sheet name to fit
+        # several layouts may be declared for one sheet: the first whose columns are there is taken
+        headers = [(i, _find_header(sheet, mapping.sheets[i])) for i in fitting]
+        number, header = next((pair for pair in headers if pair[1] is not None), headers[0])
+        spec = mapping.sheets[number]
         if header is None:
             if spec.name == ("*",) and len(sheets) > 1:
                 files.append(_not_read(report_base, sheet, "without the mapped columns"))
                 continue
             raise _columns_missing(path, sheet, spec, mapping)
-        used.add(number or 0)
+        finer = finer_column(sheet, header, spec)
+        if finer is not None:
+            if len(sheets) == 1:
+                raise ExtractError(
+                    f"{path.name}: {finer}; expected one row per "
+                    f"{'province' if spec.section == 'province' else 'city'} and year. Add the "
+                    "rows up, and drop the column"
+                )
+            files.append(_not_read(report_base, sheet, finer))
+            continue
+        _check_title_unit(path, sheet, spec, header)
+        used.add(number)
         table = TableCells(path, sheet, spec, header)
         frame, bad, report = table.read()
         title = spec.title or mapping.title
         observations.append(frame.assign(**common, sheet=sheet.name, table_title=title))
         rejects.extend({**common, **row, "sheet": sheet.name} for row in bad)
         files.append({**report_base, **report, "sheet": sheet.name, "table_title": title})
-    absent = [s for i, s in enumerate(mapping.sheets) if i not in used and not s.optional]
+    served = {mapping.sheets[i].name for i in used}
+    absent = [s for s in mapping.sheets if s.name not in served and not s.optional]
     if absent:
         wanted = ", ".join(" or ".join(s.name) for s in absent)
         raise ExtractError(
@@ -132,14 +144,24 @@ def _find_header(sheet: Sheet, spec: SheetMapping) -> Header | None:
     for row in candidates:
         if row >= len(sheet.rows):
             continue
-        columns: dict[str, int] = {}
-        for number, title in enumerate(sheet.rows[row]):
-            if filled(title):
-                columns.setdefault(column_key(printed(title)), number)
-        header = Header(row, columns)
+        header = Header.of(row, sheet.rows[row])
         if not _lacking(header, spec):
             return header
     return None
+
+
+def _check_title_unit(path: Path, sheet: Sheet, spec: SheetMapping, header: Header) -> None:
+    """Refuse a wide table whose title lines state another unit: it is another series."""
+    if spec.layout != "wide" or len(spec.values) != 1 or spec.keys.unit:
+        return
+    expected = spec.values[0].unit_normal
+    lines = [c for row in sheet.rows[: header.row] for c in row if isinstance(c, str)]
+    stated = {parse_header(line).unit_key for line in lines} - {""}
+    if stated and expected not in ("", "1", *stated):
+        raise ExtractError(
+            f"{path.name}, sheet {sheet.name}: its title states the unit "
+            f"{' and '.join(sorted(stated))}; the mapping expects {expected}. Is it another table?"
+        )
 
 
 def _lacking(header: Header, spec: SheetMapping) -> list[str]:
@@ -166,9 +188,9 @@ def _columns_missing(
     """Say what is missing, against the row that comes closest to a header."""
     best, best_row = None, 0
     for row in range(min(_HEADER_SEARCH_ROWS, len(sheet.rows))):
-        titles = {column_key(printed(c)): i for i, c in enumerate(sheet.rows[row]) if filled(c)}
-        lacking = _lacking(Header(row, titles), spec)
-        if titles and (best is None or len(lacking) < len(best)):
+        header = Header.of(row, sheet.rows[row])
+        lacking = _lacking(header, spec)
+        if header.columns and (best is None or len(lacking) < len(best)):
             best, best_row = lacking, row
     found = [printed(c).strip() for c in sheet.rows[best_row] if filled(c)]
     return ExtractError(

@@ -200,6 +200,90 @@ def test_rows_of_labels_under_the_header_as_platforms_export_them(tmp_path):
     assert len(result.rejects) == 0
 
 
+def test_counties_beside_cities_in_an_index_release_are_not_taken_for_cities(tmp_path):
+    city = pd.DataFrame({"prov_name": ["河北省"], "city_name": ["石家庄市"], "city_code": [1301],
+                         "year": [2018], "index_aggregate": [230.5]})  # fmt: skip
+    county = city.assign(county_name="正定县", index_aggregate=101.0)
+    path = tmp_path / "tables/digital_finance/index.xlsx"
+    path.parent.mkdir(parents=True)
+    with pd.ExcelWriter(path) as book:
+        city.to_excel(book, sheet_name="地级市", index=False)
+        county.to_excel(book, sheet_name="县域", index=False)
+    mapping = load_mappings()["digital_finance"]
+    result = read_table(path, mapping, relative_to=tmp_path)
+    assert result.observations["value"].tolist() == [230.5]
+    aside = result.files.set_index("sheet").loc["县域"]
+    assert aside["status"] == "set_aside"
+    assert "counties (column county_name)" in aside["reason"]
+    county.to_excel(path, index=False)
+    with pytest.raises(ExtractError, match=r"rows are of counties.*one row per city and year"):
+        read_table(path, mapping, relative_to=tmp_path)
+    county.assign(county_name="").to_excel(path, index=False)
+    assert len(read_table(path, mapping, relative_to=tmp_path).observations) == 1
+
+
+def test_firms_and_cities_of_a_province_are_refused(tmp_path):
+    path = _csv(tmp_path, "年份,证券代码,城市,产值\n2015,000001,深圳市,7\n")
+    with pytest.raises(ExtractError, match="rows are of firms"):
+        read_table(path, _mapping(tmp_path), relative_to=tmp_path)
+    sheet = {"section": "province", "keys": {"year": "年份", "entity": "省份"},
+             "values": [{"column": "产值", "indicator": "grp", "unit": "亿元"}]}  # fmt: skip
+    path = _csv(tmp_path, "年份,省份,城市,产值\n2015,广东,深圳市,7\n")
+    with pytest.raises(ExtractError, match=r"rows are of cities.*one row per province"):
+        read_table(path, _mapping(tmp_path, sheets=[sheet]), relative_to=tmp_path)
+
+
+def test_one_city_and_year_with_different_numbers_is_never_a_choice(tmp_path):
+    text = "年份,城市,产值\n2015,大连市,7\n2015,大连市,8\n2015,沈阳市,3\n2015,沈阳市,3\n"
+    result = read_table(_csv(tmp_path, text), _mapping(tmp_path), relative_to=tmp_path)
+    assert set(result.observations["entity_printed"]) == {"沈阳市"}
+    assert result.rejects["cell"].tolist() == ["C2", "C3"]
+    assert set(result.rejects["reason"]) == {"duplicate_row"}
+    assert "stands in rows 2, 3 with different numbers" in result.rejects.loc[0, "detail"]
+    assert result.files.loc[0, "n_rejects"] == 2
+
+
+@pytest.mark.parametrize(
+    ("title", "unit"), [("产值（万元）", "万元"), ("产值_亿元", "亿元"), ("产值:亿 元", "亿元")]
+)
+def test_a_unit_in_the_title_goes_before_the_mapping(tmp_path, title, unit):
+    text = f"年份,城市,{title}\n2015,大连市,7\n"
+    result = read_table(_csv(tmp_path, text), _mapping(tmp_path), relative_to=tmp_path)
+    assert result.observations.loc[0, "unit_key"] == unit
+    path = _csv(tmp_path, "年份,城市,产值(增速)\n2015,大连市,7\n")
+    with pytest.raises(ExtractError, match="expects the column 产值"):
+        read_table(path, _mapping(tmp_path), relative_to=tmp_path)
+
+
+def test_one_mapping_for_both_layouts_of_a_table(tmp_path):
+    mapping = load_mappings()["marketisation"]
+    for text in (
+        "省份,2015,2016\n河北,6.1,6.2\n",
+        "省份,年份,市场化指数\n河北,2015,6.1\n河北,2016,6.2\n",
+    ):
+        result = read_table(_csv(tmp_path, text), mapping, relative_to=tmp_path)
+        assert result.observations["value"].tolist() == [6.1, 6.2]
+        assert result.observations["data_year"].tolist() == [2015, 2016]
+
+
+@pytest.mark.parametrize("title", ["指标：电力消费量(亿千瓦时)", "单位：亿千瓦时"])
+def test_a_wide_table_whose_title_states_another_unit_is_refused(tmp_path, title):
+    text = f"数据库：分省年度数据\n{title}\n地区,2020年\n河北省,3\n"
+    mapping = load_mappings()["province_energy"]
+    with pytest.raises(ExtractError, match=r"states the unit 亿千瓦时.*万吨标准煤"):
+        read_table(_csv(tmp_path, text), mapping, relative_to=tmp_path)
+    right = text.replace("亿千瓦时", "万吨标准煤")
+    result = read_table(_csv(tmp_path, right), mapping, relative_to=tmp_path)
+    assert result.observations["value"].tolist() == [3.0]
+
+
+def test_a_workbook_under_the_other_ending_is_read_by_its_content(tmp_path):
+    PATENTS.to_excel(tmp_path / "a.xlsx", index=False)
+    path = (tmp_path / "a.xlsx").rename(tmp_path / "a.xls")
+    result = read_table(path, load_mappings()["patents"], relative_to=tmp_path)
+    assert len(result.observations) == 18
+
+
 def test_a_header_without_rows_is_an_empty_table(tmp_path):
     mapping = _mapping(tmp_path)
     result = read_table(_csv(tmp_path, "年份,城市,产值\n"), mapping, relative_to=tmp_path)

@@ -10,10 +10,11 @@ from pathlib import Path
 from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
 
-from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
+from python_calamine import CalamineError, SheetVisibleEnum
 
 from dagster_project.extract.safety import DEFAULT_LIMITS, Limits, check_workbook
 from dagster_project.extract.schema import ExtractError
+from dagster_project.extract.table_open import open_book
 from dagster_project.extract.yearbook.percent import percent_cells
 
 
@@ -54,7 +55,7 @@ def open_sheets(path: Path, limits: Limits = DEFAULT_LIMITS) -> list[Sheet]:
     kind = check_workbook(path, limits)
     try:
         percent = percent_cells(path) if kind == "xlsx" else {}
-        with CalamineWorkbook.from_path(str(path)) as book:
+        with open_book(path, kind) as book:
             sheets = []
             for meta in book.sheets_metadata:
                 if str(meta.typ).rsplit(".", 1)[-1] not in ("WorkSheet", "MacroSheet"):

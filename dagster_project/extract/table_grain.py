@@ -1,0 +1,107 @@
+"""Whether the rows of a mapped sheet are cities (or provinces) and years, or something smaller.
+
+Belongs here: columns that name counties, firms or, in a table of provinces, cities; and rows that
+give one city and year several numbers. Does not belong here: reading cells (table_cells.py).
+Index releases and firm tables have a column of cities too, and would pass for city data.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from dagster_project.extract.table_header import Header, filled
+from dagster_project.extract.table_mapping import SheetMapping
+from dagster_project.extract.table_open import Sheet
+from dagster_project.extract.text import printed
+
+# Titles, as column_key folds them, of columns that name units smaller than a city.
+_BELOW_CITY = {
+    "counties": (
+        *("县", "区县", "县区", "县域", "县名", "县名称", "县域名称", "区县名称", "区县名", "县市"),
+        *("县(区)", "县(市)", "县(市、区)", "县级市", "县代码", "县域代码", "区县代码"),
+        *("county", "countyname", "county_name", "countycode", "county_code", "county_id"),
+    ),
+    "firms": (
+        *(
+            "股票代码",
+            "证券代码",
+            "股票简称",
+            "证券简称",
+            "企业名称",
+            "公司名称",
+            "上市公司",
+            "企业代码",
+        ),
+        *("stkcd", "stock_code", "symbol", "scode", "firm", "firm_id", "company"),
+    ),
+}
+_CITIES = (
+    *("城市", "城市名称", "地级市", "地市", "市", "城市代码"),
+    *("city", "cityname", "city_name", "citycode", "city_code"),
+)
+
+
+def finer_column(sheet: Sheet, header: Header, spec: SheetMapping) -> str | None:
+    """Why the rows are of smaller units than the mapping says: a filled column names such units.
+
+    ``None`` where there is none, or the mapping itself uses the column.
+    """
+    if spec.section not in ("prefecture", "province"):
+        return None
+    smaller = {**_BELOW_CITY, **({"cities": _CITIES} if spec.section == "province" else {})}
+    keys = spec.keys
+    used = {header.find(n) for n in (keys.entity, keys.entity_code, keys.province, keys.item) if n}
+    for units, titles in smaller.items():
+        for number in (header.columns[t] for t in titles if t in header.columns):
+            below = sheet.rows[header.row + 1 :]
+            if number not in used and any(filled(r[number]) for r in below if number < len(r)):
+                title = printed(sheet.rows[header.row][number]).strip()
+                return f"its rows are of {units} (column {title})"
+    return None
+
+
+def without_contradictions(
+    frame: pd.DataFrame, layout: str, place: str
+) -> tuple[pd.DataFrame, list[dict]]:
+    """Observations without those that give one city, year and series different numbers.
+
+    Parameters
+    ----------
+    frame
+        Observations of one sheet.
+    layout
+        ``long`` or ``wide``, of the mapping.
+    place
+        File and sheet, for the message.
+
+    Returns
+    -------
+    frame, rejects
+        Taking any of several numbers would be a guess, so all of them become rejects. Repeats of
+        the same number are kept.
+    """
+    if frame.empty:
+        return frame, []
+    keys = ["entity_printed", "entity_code_printed", "province_printed", "indicator_printed"]
+    keys += ["indicator_key", "data_year"] + (["col"] if layout == "long" else [])
+    repeated = frame[frame.duplicated(keys, keep=False)]
+    differing = repeated.groupby(keys, dropna=False)["value"].transform("nunique") > 1
+    wrong = repeated[differing]
+    rejects = []
+    for _, group in wrong.groupby(keys, dropna=False, sort=False):
+        rows = ", ".join(str(r) for r in group["row"][:5])
+        more = f" and {len(group) - 5} more" if len(group) > 5 else ""
+        for cell in group.to_dict("records"):
+            entity, year = cell["entity_printed"], cell["data_year"]
+            known = ("data_year", "row", "col", "cell", "entity_printed", "indicator_printed")
+            rejects.append(
+                {
+                    **{key: cell[key] for key in (*known, "value_printed")},
+                    "reason": "duplicate_row",
+                    "detail": f"{place}, cell {cell['cell']}: {entity} {year} stands in rows "
+                    f"{rows}{more} with different numbers",
+                    "suggestion": "keep the right row; if the rows are of counties, firms or "
+                    "industries, this is no table of cities: add them up first",
+                }
+            )
+    return frame.drop(index=wrong.index), rejects
