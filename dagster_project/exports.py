@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 from pandas.io.stata import StataWriterUTF8  # type: ignore[attr-defined]
 
+_STATA_NAMES = {"city_year": "panel_stata", "city_year_consistent": "panel_consistent"}
 LABEL_LENGTH = 80
 NAME_LENGTH = 32
 # The time stamp is part of the file; a fixed one keeps the same panel the same bytes.
@@ -148,15 +149,16 @@ def write_stata_tables(
 ) -> list[Path]:
     """Write the panel and the estimation samples (all tables by city and year) as Stata files.
 
-    The panel is called ``panel_stata.dta``, the samples by their table's name.
+    The panel is called ``panel_stata.dta``, its reading on consistent boundaries
+    ``panel_consistent.dta``, the samples by their table's name.
     """
     folder.mkdir(exist_ok=True)
     written = []
     for name, table in sorted(tables.items()):
-        if name != "city_year" and not name.startswith("sample_"):
+        if name not in _STATA_NAMES and not name.startswith("sample_"):
             continue
         frame = table if isinstance(table, pd.DataFrame) else table.to_pandas()
-        path = folder / f"{'panel_stata' if name == 'city_year' else name}.dta"
+        path = folder / f"{_STATA_NAMES.get(name, name)}.dta"
         write_stata(path, frame, comments.get(name, {}), f"{title} Table {name}.")
         written.append(path)
     return written

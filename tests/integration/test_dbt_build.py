@@ -30,16 +30,25 @@ from dagster_project.extract.schema import (
 DBT = Path(__file__).resolve().parents[2] / "dbt"
 CITIES = {"110000": "北京市", "150600": "鄂尔多斯市", "340400": "淮南市"}
 YEARS = (2018, 2020, 2022)
+JINAN, LAIWU = "370100", "371200"
+NAMES = {**CITIES, JINAN: "济南市", LAIWU: "莱芜市"}
+MERGED = (
+    (JINAN, 2016, 300.0, 6e6),
+    (JINAN, 2018, 400.0, 8e6),
+    (JINAN, 2020, 700.0, 14e6),
+    (LAIWU, 2016, 100.0, 0),
+    (LAIWU, 2018, 100.0, 1e6),
+)
 
 
 def _cell(city: str, year: int, key: str, unit: str, value: float, **other: object) -> dict:
-    row = list(CITIES).index(city) + 5
+    row = list(NAMES).index(city) + 5
     return {
         "source": "yearbook",
         "release": str(year + 1),
         "data_year": year,
         "section": "prefecture",
-        "entity_printed": CITIES[city],
+        "entity_printed": NAMES[city],
         "indicator_printed": key,
         "indicator_key": key,
         "scope": "city",
@@ -68,6 +77,11 @@ def _observations() -> list[dict]:
     rows.append(_cell("150600", 2022, "grp", "亿元", 4 * 2004.0, cell="D720", **second_hand))
     rows.append(_cell("110000", 2022, "grp", "亿元", 1004.0, cell="D26", **second_hand))
     rows.append(_cell("110000", 2022, "无人知晓的指标", "亿元", 1.0))
+    # Laiwu was merged into Jinan; its loans of 2020 do not exist, and those of 2018 only once.
+    for city, year, product, loans in MERGED:
+        rows.append(_cell(city, year, "地区生产总值", "亿元", product))
+        if loans:
+            rows.append(_cell(city, year, "年末金融机构人民币各项贷款余额", "万元", loans))
     rows.append(
         {**_cell("110000", 2022, "地区生产总值", "亿元", 1.0), "entity_printed": "无此城市"}
     )
@@ -148,6 +162,35 @@ def test_panel_holds_the_printed_values_and_fills_between_them(warehouse):
     assert panel["grp"].isna().tolist() == [True, False, False, False, False, False, True]
     assert panel["grp_filled"].tolist()[1:6] == [0, 1, 0, 1, 0]
     assert panel["loans_share"].tolist()[1:6] == pytest.approx([0.9] * 5)
+
+
+def test_a_merged_city_has_both_readings(warehouse):
+    panel = _query(
+        warehouse,
+        "select c.year, r.grp as reported, c.grp, c.loans, c.loans_share, c.member_codes "
+        "from city_year_consistent as c join city_year as r using (city_code, year) "
+        "where city_code = '370100' and year between 2016 and 2020 order by year",
+    )
+    assert panel["reported"].tolist() == [300.0, 350.0, 400.0, 550.0, 700.0]
+    # 2017 and 2019 are interpolated on the combined series
+    assert panel["grp"].tolist() == [400.0, 450.0, 500.0, 600.0, 700.0]
+    # in 2016 the loans of Laiwu are not observed: there is no sum
+    assert panel["loans"].tolist()[2:] == [9e6, 11.5e6, 14e6]
+    assert panel["loans"].isna().tolist()[:2] == [True, True]
+    assert panel["loans_share"].tolist()[2] == pytest.approx(9e6 / 500e4)
+    assert set(panel["member_codes"]) == {"370100, 371200"}
+    assert _query(warehouse, "from city_year_consistent where city_code = '371200'").empty
+    members = _query(
+        warehouse,
+        "select member_code, year, member_value, value, outcome from boundary_members "
+        "where column_name = 'loans' order by year, member_code",
+    )
+    assert members["member_code"].tolist() == [JINAN, LAIWU, JINAN, LAIWU, JINAN]
+    assert members["outcome"].tolist() == [
+        *["none: a member is not observed"] * 2,
+        *["sum of the members"] * 2,
+        "the surviving unit alone",
+    ]
 
 
 def test_a_conflict_names_both_cells_and_agreement_none(warehouse):

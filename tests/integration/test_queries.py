@@ -32,6 +32,7 @@ ANSWERS = {
     "14_raw_event_time_means": {"event_time", "mean_treated", "mean_never_treated"},
     "15_what_a_column_means": {"column_name", "label_zh", "unit", "definition"},
     "16_what_the_checks_found": {"rule", "indicator", "likely_cause", "n_findings", "source_cell"},
+    "17_both_readings_of_the_boundaries": {"city_name", "year", "reading", "grp_consistent"},
 }
 # Nothing need differ from the published signs, and a panel may be without findings; the tests below
 # recompute these answers instead.

@@ -15,6 +15,8 @@ from tests.integration.conftest import YEARS, Dataset
 
 TABLES = [
     "city_year",
+    "city_year_consistent",
+    "boundary_changes",
     "cities",
     "treatments",
     "estimates",
@@ -68,6 +70,25 @@ def test_the_panel_holds_every_city_in_every_year(built_dataset: Dataset) -> Non
     # 三沙 is printed from 2012 on, 儋州 from 2015 on.
     assert {count for year, count in rows if year >= 2015} == {297}
     assert {count for year, count in rows if year < 2012} == {295}
+
+
+def test_both_readings_of_the_boundaries_are_published(built_dataset: Dataset) -> None:
+    with _connect(built_dataset) as connection:
+        reported = connection.execute("describe city_year").df()["column_name"].tolist()
+        consistent = connection.execute("describe city_year_consistent").df()["column_name"]
+        extra = ["member_codes", "boundary_break", "boundary_segment"]
+        assert [c for c in consistent if c not in extra] == reported
+        broken = connection.execute(
+            "select city_code, boundary_break, min(year) filter (where boundary_segment = 1) "
+            "from city_year_consistent where boundary_break is not null group by all"
+        ).fetchall()
+        absorbed = connection.execute(
+            "select count(*) from city_year_consistent where city_code = '371200'"
+        ).fetchone()
+    # Hefei took in a part of the dissolved Chaohu.
+    assert ("340100", 2011, 2011) in broken
+    assert all(first == year for _, year, first in broken)
+    assert absorbed == (0,)
 
 
 def test_release_file_carries_hashes_gates_and_notice(built_dataset: Dataset) -> None:

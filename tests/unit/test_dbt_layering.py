@@ -152,6 +152,32 @@ def test_units_of_canonical_columns_agree_with_the_registry():
         assert columns[name]["config"]["meta"]["unit"] == unit[name], name
 
 
+def test_both_readings_of_the_boundaries_say_the_same_of_their_columns():
+    reported, consistent = _columns("city_year"), _columns("city_year_consistent")
+    assert set(consistent) - set(reported) == {
+        "member_codes",
+        "boundary_break",
+        "boundary_segment",
+    }
+    for name, column in reported.items():
+        assert consistent[name] == column, f"copy the entry of {name} from city_year.yml"
+
+
+def test_every_indicator_says_how_merged_units_combine():
+    rows = _rows("indicators")
+    additive = {row["indicator"] for row in rows if row["combine"] == "sum"}
+    assert {"grp", "pop_resident", "land_area", "co2_edgar", "patents_applied"} <= additive
+    for row in rows:
+        rule = row["combine"]
+        if row["scope"] in ("province", "national"):
+            assert rule == row["scope"], row["indicator"]
+        elif rule.startswith("mean "):
+            # the weight must itself be a quantity: a rate is weighted by its denominator
+            assert rule.removeprefix("mean ").removesuffix(":last") in additive, row["indicator"]
+        else:
+            assert rule in {"sum", "survivor", "none"}, row["indicator"]
+
+
 @pytest.mark.parametrize(
     ("programme", "year", "row"),
     [

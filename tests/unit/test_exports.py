@@ -113,11 +113,10 @@ def test_long_names_stay_apart(tmp_path: Path) -> None:
 
 
 def test_panel_and_samples_are_written_and_nothing_else(tmp_path: Path) -> None:
-    tables = {"city_year": FRAME, "sample_a": FRAME, "provenance": FRAME}
+    names = ("city_year", "city_year_consistent", "sample_a", "provenance")
+    tables = dict.fromkeys(names, FRAME)
     written = write_stata_tables(tmp_path / "stata", tables, {"city_year": COMMENTS}, "Title.")
-    assert sorted(p.name for p in written) == ["panel_stata.dta", "sample_a.dta"]
-    assert sorted(p.name for p in (tmp_path / "stata").iterdir()) == [
-        "panel_stata.dta",
-        "sample_a.dta",
-    ]
+    expected = ["panel_consistent.dta", "panel_stata.dta", "sample_a.dta"]
+    assert sorted(p.name for p in written) == expected
+    assert sorted(p.name for p in (tmp_path / "stata").iterdir()) == expected
     assert _notes(written[0])["_dta", "note1"] == "Title. Table city_year."
