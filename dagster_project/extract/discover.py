@@ -150,6 +150,7 @@ def _source(relative: PurePosixPath, mappings: dict[str, TableMapping]) -> tuple
         if suffix not in _YEARBOOK_SUFFIXES:
             raise ExtractError(
                 f"unrecognised: expected an Excel workbook, not {suffix or 'no ending'}"
+                f"{_hint(suffix)}"
             )
         if len(relative.parts) < 3:
             raise ExtractError(
@@ -160,13 +161,15 @@ def _source(relative: PurePosixPath, mappings: dict[str, TableMapping]) -> tuple
         source = GRID_FOLDERS[folder]
         if suffix not in GRID_SUFFIXES[source]:
             expected = " or ".join(GRID_SUFFIXES[source])
-            raise ExtractError(f"unrecognised: expected {expected} in {folder}/, not {suffix}")
+            raise ExtractError(
+                f"unrecognised: expected {expected} in {folder}/, not {suffix}{_hint(suffix)}"
+            )
         year = grid_year(relative.name, source)
         return source, str(year) if year else _without_year(source, relative)
     if suffix not in TABLE_SUFFIXES:
         raise ExtractError(
             f"unrecognised: the ending {suffix or '(none)'} is not read; expected one of "
-            f"{', '.join(TABLE_SUFFIXES)}"
+            f"{', '.join(TABLE_SUFFIXES)}{_hint(suffix)}"
         )
     mapping = match(relative, mappings)
     if mapping is None:
@@ -177,6 +180,17 @@ def _source(relative: PurePosixPath, mappings: dict[str, TableMapping]) -> tuple
             "mapping expects, or add a mapping file for it"
         )
     return mapping.source, partition_name(relative.stem)
+
+
+def _hint(suffix: str) -> str:
+    """What to do about a file in a form that sources are handed out in, but that is not read."""
+    if suffix in (".zip", ".gz", ".rar", ".7z", ".tar", ".tgz", ".bz2", ".xz"):
+        return ". It is a packed archive: unpack it and drop what is inside"
+    if suffix in (".txt", ".asc", ".hdf", ".h5"):
+        return ". Download the source's other form of the same data"
+    if suffix in (".pdf", ".caj", ".doc", ".docx"):
+        return ". It is a document: save its tables as a workbook"
+    return ""
 
 
 def _without_year(source: str, relative: PurePosixPath) -> str:

@@ -72,7 +72,7 @@ GRID_SOURCES: dict[str, GridKind] = {
     "pm25": GridKind(
         # The van Donkelaar files name the variable; some of them state no unit, but the product's
         # description does (micrograms per cubic metre), and the valid range guards it.
-        GridRule(("pm25", "gwrpm25", "pm2.5", "pm2_5"), _MICROGRAM, "ug/m3", (0.0, 2000.0)),
+        GridRule(("pm25", "gwrpm25", "pm2.5", "pm2_5"), _MICROGRAM, "ug/m3", (0.0, 2000.0), True),
         (
             Statistic("pm25", "mean", "ug/m3"),
             Statistic("pm25_population_weighted", "population_mean", "ug/m3"),

@@ -42,12 +42,16 @@ class GridRule:
         Meaning assumed where the file states no unit; ``None`` refuses such a file.
     valid
         Least and greatest possible value; anything else is a missing mark or a wrong file.
+    scaled_integers
+        Whether products of this kind store scaled whole numbers: such a file without a unit and a
+        scale factor is refused, because 399 may mean 39.9.
     """
 
     variables: tuple[str, ...] | None
     units: dict[str, str]
     unit_when_silent: str | None
     valid: tuple[float, float]
+    scaled_integers: bool = False
 
 
 @dataclass(frozen=True)
@@ -192,6 +196,7 @@ def _netcdf_window(
         variable = variable.isel({dim: 0})
     printed = str(variable.attrs.get("units", variable.attrs.get("unit", ""))).strip()
     unit, notes = _unit(path, chosen[0], printed, rule)
+    _check_scale(path, chosen[0], printed, rule, variable.dtype)
 
     lon = np.asarray(data[lon_name].to_numpy(), dtype=float)
     lat = np.asarray(data[lat_name].to_numpy(), dtype=float)
@@ -242,6 +247,7 @@ def _read_geotiff(
             whole = GridGeometry(left, bottom + dy * len(lat), dx, dy, len(lon), len(lat))
             geometry, rows, cols, margin = clip(path, whole, bounds, pad)
             window = Window(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
+            stored = np.dtype(image.dtypes[0])
             values = _floating(image.read(1, window=window))
             if image.nodata is not None and not np.isnan(image.nodata):
                 values[values == np.asarray(image.nodata).astype(values.dtype)] = np.nan
@@ -250,6 +256,8 @@ def _read_geotiff(
                 values = values * scale + offset
             tags = {**image.tags(), **image.tags(1)}
             printed = str((image.units or (None,))[0] or tags.get("units", "")).strip()
+            if (scale, offset) == (1.0, 0.0):
+                _check_scale(path, "band 1", printed, rule, stored)
     except (rasterio.errors.RasterioError, *PARSER_ERRORS) as error:
         raise ExtractError(
             f"{path.name}: cannot be read as GeoTIFF ({error}); download it again"
@@ -279,6 +287,15 @@ def _unit(
     return rule.unit_when_silent, [] if is_image else [
         f"unit not stated in the file, taken as {rule.unit_when_silent}"
     ]
+
+
+def _check_scale(path: Path, variable: str, unit: str, rule: GridRule, dtype: np.dtype) -> None:
+    if rule.scaled_integers and not unit and dtype.kind in "iu":
+        raise ExtractError(
+            f"{path.name}: {variable} stores whole numbers and states neither a unit nor a scale "
+            "factor, so that 399 may mean 39.9. Write the attributes scale_factor and units into "
+            "it, or store the values themselves"
+        )
 
 
 def _without_missing_marks(path: Path, rule: GridRule, window: GridWindow) -> GridWindow:

@@ -126,6 +126,79 @@ def test_substance_sector_and_year_are_checked(town, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("v432_CO2_excl_short-cycle_org_C_2012_IPCC_1A1a.0.1x0.1.nc", "edgar_co2",
+         "IPCC_1A1a only"),
+        ("v6.0_CO2_excl_short-cycle_org_C_2018_TNR_Aviation_CDS.0.1x0.1.nc", "edgar_co2",
+         "sector TNR_Aviation_CDS only"),
+        ("EDGAR_2024_GHG_CO2_2021_AGS_emi.nc", "edgar_co2", "sector AGS only"),
+        ("v6.0_CO2_excl_short-cycle_org_C_2018_1_TOTALS.0.1x0.1.nc", "edgar_co2", "month 1"),
+        ("EDGAR_2024_GHG_CO2bio_2023_TOTALS_emi.nc", "edgar_co2", "the name says CO2bio"),
+        ("GlobalGWRc_PM25_GL_201301_201312-RH35_Median_NoDust_NoSalt.nc", "pm25", "without dust"),
+        ("VNL_v21_npp_2018_global_vcmslcfg_c202205302300.cf_cvg.dat.tif", "nightlights", "cf_cvg"),
+        ("VNL_v21_npp_2018_global_vcmslcfg_c202205302300.lit_mask.dat.tif", "nightlights",
+         "lit_mask is no mean brightness"),
+        ("VNL_v21_npp_2018_global_vcmslcfg_c202205302300.maximum.dat.tif", "nightlights",
+         "maximum"),
+        ("F152007.v4b_web.cf_cvg.tif", "nightlights", "expected average_masked"),
+        ("F182013.v4c_web.pct_lights.tif", "nightlights", "stable_lights"),
+    ],
+)  # fmt: skip
+def test_files_of_the_family_that_hold_something_else(name, kind, message):
+    with pytest.raises(ExtractError, match=message):
+        check_product(name, kind)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("v5.0_CO2_excl_short-cycle_org_C_2015.0.1x0.1.nc", "edgar_co2"),
+        ("v7.0_FT2021_CO2_excl_short-cycle_org_C_2021_TOTALS.0.1x0.1.nc", "edgar_co2"),
+        ("v8.0_FT2022_GHG_CO2_2015_TOTALS_flx_nc (1).nc", "edgar_co2"),
+        ("EDGAR_2024_GHG_CO2_2023_TOTALS_emi.nc", "edgar_co2"),
+        ("co2_2015.nc", "edgar_co2"),
+        ("CHAP_PM2.5_Y1K_2018_V4.nc", "pm25"),
+        ("VNL_v21_npp_2018_global_vcmslcfg_c202205302300.average_masked.dat.tif", "nightlights"),
+        ("F101992.v4b.global.intercal.stable_lights.avg_vis.tif", "nightlights"),
+    ],
+)
+def test_files_of_the_right_product_pass(name, kind):
+    check_product(name, kind)
+    assert grid_year(name, kind)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "said"),
+    [
+        ("V5GL04.HybridPM25.China.201801-201801.nc", "pm25", "201801-201801"),
+        ("V5GL04.HybridPM25.China.201804-201812.nc", "pm25", "201804-201812"),
+        ("CHAP_PM2.5_M1K_201612_V4.nc", "pm25", "201612, a month or day"),
+        ("CHAP_PM2.5_D1K_20161231_V4.nc", "pm25", "20161231, a month or day"),
+        ("SVDNB_npp_20180101-20180131_75N060E_vcmslcfg_v10_c201805221252.avg_rade9h.tif",
+         "nightlights", "20180101-20180131"),
+    ],
+)  # fmt: skip
+def test_monthly_files_do_not_pass_for_annual_ones(name, kind, said):
+    with pytest.raises(ExtractError, match=f"one calendar year per file.*{said}"):
+        grid_year(name, kind)
+
+
+def test_whole_numbers_without_unit_or_scale_are_no_concentrations(town, tmp_path):
+    values, lon, lat = _field()
+    tenths = (values % 50 * 10).astype("i4")
+    path = _write(_dataset(tenths, lon, lat, "PM2.5", ""), tmp_path / "CHAP_PM2.5_Y1K_2016_V3.nc")
+    _refused(path, "pm25", town, "neither a unit nor a scale factor")
+    data = _dataset(tenths, lon, lat, "PM2.5", "")
+    data["PM2.5"].attrs["scale_factor"] = 0.1
+    path = _write(data, tmp_path / "CHAP_PM2.5_Y1K_2017_V3.nc")
+    result = read_grid(path, "pm25", town, None, relative_to=tmp_path)
+    assert 0 < result.observations.loc[0, "value"] < 50
+    image = _tiff(tenths[::-1].astype("u2"), tmp_path / "pm_2018.tif", west=105, north=40, step=0.1)
+    _refused(image, "pm25", town, "neither a unit nor a scale factor")
+
+
+@pytest.mark.parametrize(
     ("name", "kind", "year", "release"),
     [
         ("v8.0_FT2022_GHG_CO2_2015_TOTALS_emi.nc", "edgar_co2", 2015, "v8.0_FT2022"),
@@ -136,6 +209,25 @@ def test_substance_sector_and_year_are_checked(town, tmp_path):
         ("V5GL04.HybridPM25.Asia.201001-201012.nc", "pm25", 2010, "V5GL04"),
         ("F182013.v4c_web.stable_lights.avg_vis.tif", "nightlights", 2013, "F18"),
         ("VNL_v21_npp_2015_global_vcmslcfg_c202205302300.tif", "nightlights", 2015, "VNL_v21"),
+        (
+            "VNL_v21_npp_201204-201212_global_vcmcfg_c202205302300.average_masked.dat.tif",
+            "nightlights",
+            2012,
+            "VNL_v21",
+        ),
+        (
+            "SVDNB_npp_20150101-20151231_75N060E_vcm-orm-ntl_v10_c201701311200.avg_rade9.tif",
+            "nightlights",
+            2015,
+            "",
+        ),
+        (
+            "VNL_npp_2024_global_vcmslcfg_v2_c202502261200.average_masked.dat.tif",
+            "nightlights",
+            2024,
+            "VNL",
+        ),
+        ("ECHAP_PM2.5_Y1K_2016_V3.nc", "pm25", 2016, "ECHAP"),
         ("SRTM_china_1km.tif", "elevation", None, "SRTM"),
     ],
 )
