@@ -24,6 +24,7 @@ from dagster_project.extract.schema import ExtractError
 
 _LON_NAMES = ("lon", "longitude", "x", "nav_lon")
 _LAT_NAMES = ("lat", "latitude", "y", "nav_lat")
+_CACHE_MB = 64
 # Values that products use for "no data" without saying so in an attribute.
 _SENTINELS = (-999.0, -999.9, -9999.0, -32768.0, -3.4028235e38, 9.96921e36, 1e20, 65535.0)
 
@@ -226,7 +227,8 @@ def _read_geotiff(
     path: Path, rule: GridRule, bounds: tuple[float, float, float, float], pad: int
 ) -> GridWindow:
     try:
-        with rasterio.open(path) as image:
+        # GDAL would keep read blocks up to a share of the machine's memory; each is read once here
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB), rasterio.open(path) as image:
             if image.count != 1:
                 raise ExtractError(f"{path.name}: has {image.count} bands; expected one")
             if image.crs is None or not image.crs.is_geographic:
@@ -301,10 +303,10 @@ def _check_scale(path: Path, variable: str, unit: str, rule: GridRule, dtype: np
 def _without_missing_marks(path: Path, rule: GridRule, window: GridWindow) -> GridWindow:
     low, high = rule.valid
     values = window.values
+    if not (np.nanmin(values, initial=high) < low or np.nanmax(values, initial=low) > high):
+        return window
     with np.errstate(invalid="ignore"):
         outside = (values < low) | (values > high)
-    if not outside.any():
-        return window
     marks = np.unique(values[outside])
     unknown = [m for m in marks if not np.isclose(m, _SENTINELS, rtol=1e-5).any()]
     if unknown:
@@ -316,9 +318,9 @@ def _without_missing_marks(path: Path, rule: GridRule, window: GridWindow) -> Gr
             f"{geometry.top - (row + 0.5) * geometry.dy:.3f} N; expected {low:g} to {high:g} "
             f"{window.unit}. Is it the right product, or an undeclared missing mark?"
         )
-    cleaned = np.where(outside, np.nan, values).astype(values.dtype)
+    values[outside] = np.nan
     note = f"undeclared missing mark {', '.join(f'{m:g}' for m in marks)} read as missing"
-    return replace(window, values=cleaned, notes=(*window.notes, note))
+    return replace(window, notes=(*window.notes, note))
 
 
 def _coordinate(data: xr.Dataset, names: tuple[str, ...], unit: str) -> str | None:
@@ -337,6 +339,7 @@ def _listed(data: xr.Dataset) -> str:
 
 
 def _floating(values: np.ndarray) -> np.ndarray:
+    """Values as floats, copied only if they are none yet: night lights have 10^8 cells."""
     if values.dtype in (np.dtype("f4"), np.dtype("f8")):
-        return np.array(values)
+        return values if values.flags.writeable else np.array(values)
     return values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
