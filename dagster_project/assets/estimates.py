@@ -24,6 +24,8 @@ from estimation.studies import runner, spec
 from estimation.studies.registry import RunContext
 
 GROUP = "studies"
+# Rows of the table in the UI; all of them stand in the report and in `published.estimates`.
+_ROWS_SHOWN = 150
 _SHOWN = [
     "exhibit",
     "column_id",
@@ -157,8 +159,13 @@ def build_study_asset(study: spec.Study) -> dg.AssetsDefinition:
             "columns failed": int(status.get("failed", 0)),
             "panel release": current["release"],
             "synthetic": current["synthetic"],
-            "estimates": dg.MetadataValue.md(shown.head(60).to_markdown(index=False)),
+            "estimates": dg.MetadataValue.md(shown.head(_ROWS_SHOWN).to_markdown(index=False)),
         }
+        if len(shown) > _ROWS_SHOWN:
+            metadata["estimates not shown here"] = len(shown) - _ROWS_SHOWN
+        sizes = run.diagnostics.loc[run.diagnostics["name"] == "size", "text"].unique()
+        if len(sizes):
+            metadata["size"] = "; ".join(sizes)
         if figures:
             metadata["figure"] = dg.MetadataValue.path(str(figures[0]))
             metadata["figures"] = len(figures)

@@ -44,6 +44,8 @@ def _stars(p_value: Any) -> str:
 
 
 def _exhibits(study: spec.Study, estimates: pd.DataFrame, folder: Path) -> list[dict[str, Any]]:
+    diagnostics = pd.read_parquet(folder / "diagnostics.parquet").astype({"text": object})
+    diagnostics["text"] = diagnostics["text"].where(diagnostics["text"].notna(), None)
     exhibits = []
     for exhibit in study.exhibits:
         own = estimates[estimates["exhibit"] == exhibit.id]
@@ -73,6 +75,7 @@ def _exhibits(study: spec.Study, estimates: pd.DataFrame, folder: Path) -> list[
                     "message": "" if pd.isna(row["message"]) else row["message"],
                 }
             )
+        behind = diagnostics[diagnostics["exhibit"] == exhibit.id]
         pictures = sorted((folder / "figures").glob(f"{exhibit.id}-*.png"))
         exhibits.append(
             {
@@ -80,10 +83,34 @@ def _exhibits(study: spec.Study, estimates: pd.DataFrame, folder: Path) -> list[
                 "title": exhibit.title,
                 "beyond": exhibit.beyond,
                 "rows": rows,
+                "se_rules": _se_rules(own),
+                "diagnostics": [
+                    {
+                        "column": row["column_id"],
+                        "name": row["name"],
+                        "value": _significant(row["value"]) or row["text"] or "",
+                        "published": _significant(row["published"]),
+                    }
+                    for row in behind.to_dict("records")
+                ],
                 "figures": [{"name": p.stem, "data": _inline(p)} for p in pictures],
             }
         )
     return exhibits
+
+
+def _significant(value: Any) -> str:
+    """A diagnostic with the digits that matter, whatever its size; empty where there is none."""
+    return "" if value is None or pd.isna(value) else f"{float(value):,.5g}"
+
+
+def _se_rules(rows: pd.DataFrame) -> list[dict[str, str]]:
+    """The rules of the standard errors, each with the columns that follow it."""
+    stated = rows.dropna(subset=["se_rule"]).drop_duplicates(["column_id", "se_rule"])
+    return [
+        {"rule": str(rule), "columns": ", ".join(map(str, group["column_id"]))}
+        for rule, group in stated.groupby("se_rule", sort=False)
+    ]
 
 
 def _inline(path: Path) -> str:
@@ -141,6 +168,7 @@ def build_report(settings: Settings) -> tuple[Path, dict[str, Path]]:
             "title": study.title,
             "citation": study.citation,
             "note": study.note or "",
+            "sizes": _sizes(folder),
             "page": f"{name}.html",
             "sample": study.sample,
             "variables": _variables(study, settings),
@@ -167,6 +195,13 @@ def build_report(settings: Settings) -> tuple[Path, dict[str, Path]]:
     shutil.rmtree(target, ignore_errors=True)
     staging.rename(target)
     return target / "index.html", figures
+
+
+def _sizes(folder: Path) -> list[str]:
+    """What a run that was not full made smaller, and in how many columns."""
+    diagnostics = pd.read_parquet(folder / "diagnostics.parquet")
+    counts = diagnostics.loc[diagnostics["name"] == "size", "text"].value_counts()
+    return [f"{text} ({n} columns)" for text, n in counts.items()]
 
 
 def _variables(study: spec.Study, settings: Settings) -> list[str]:

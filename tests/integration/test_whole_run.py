@@ -143,3 +143,14 @@ def test_report_names_studies_and_says_synthetic(built_dataset: Dataset) -> None
         page = (folder / f"{study}.html").read_text()
         assert "SYNTHETIC" in page
         assert "Published" in page
+
+
+def test_study_a_is_estimated_whole_and_says_its_size(built_dataset: Dataset) -> None:
+    estimates = pd.read_parquet(built_dataset.published / "parquet" / "estimates.parquet")
+    own = estimates[estimates["study"] == "study_a"]
+    assert own["status"].eq("ok").all(), own.loc[own["status"] != "ok", ["exhibit", "message"]]
+    assert own["column_id"].count() >= 25
+    page = (built_dataset.data_home / "results" / "report" / "study_a.html").read_text()
+    assert "50 trees instead of 500: not a full run (FULL=1)" in page
+    for shown in ("<summary>Diagnostics</summary>", "effective_f", "Standard errors of 1"):
+        assert shown in page
