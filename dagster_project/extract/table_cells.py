@@ -15,13 +15,14 @@ import pandas as pd
 
 from dagster_project.extract.boundaries import MUNICIPALITY_CODES
 from dagster_project.extract.table_grain import without_contradictions
-from dagster_project.extract.table_header import Header, filled
+from dagster_project.extract.table_header import Header, filled, label_above, unmapped_label
 from dagster_project.extract.table_mapping import SheetMapping, column_key
 from dagster_project.extract.table_open import Sheet
 from dagster_project.extract.text import Parsed, column_letter, parse_number, printed
 from dagster_project.extract.units import unit_key
 
-YEAR = re.compile(r"^\s*((?:19|20)\d{2})(?:\.0+)?\s*(?:年|年度)?\s*$")
+# 2015, 2015年, and 2015 [YR2015] of the World Bank's DataBank
+YEAR = re.compile(r"^\s*((?:19|20)\d{2})(?:\.0+)?\s*(?:年|年度|\[yr\d{4}\])?\s*$", re.IGNORECASE)
 # Date-like years of CSMAR and EPS exports: 2015-12-31, 2015/12/31
 _YEAR_END = re.compile(r"^\s*((?:19|20)\d{2})[-/]12[-/]31(?:\s.*)?$")
 
@@ -44,12 +45,34 @@ class TableCells:
         self.province = self._text(keys.province)
         self.item = self._text(keys.item)
         self.label = self._text(keys.indicator)
+        if spec.label_above:
+            self.label = np.full(self.n, label_above(sheet, header, spec) or "", dtype=object)
         self.row_unit = self._text(keys.unit)
         if spec.section == "national" and not keys.entity:
-            self.entity = np.full(self.n, "全国", dtype=object)
+            # a note past the data fills one cell, a row of data at least two
+            cells = [sum(map(filled, row)) for row in zip(*self.columns)]
+            self.entity = np.array(["全国" if n > 1 else "" for n in cells], dtype=object)
+        self.left_out = self._leave_out()
         self.section = self._sections()
         self.rejects: list[dict] = []
         self.missing = 0
+
+    def _leave_out(self) -> int:
+        """Blank the rows that the mapping does not ask for; returns how many had content."""
+        only = self.spec.only
+        if only is None:
+            return 0
+        wanted = {column_key(v) for v in only.values}
+        out = np.array([column_key(t) not in wanted for t in self._text(only.column)], dtype=bool)
+        count = sum(
+            1 for i, row in enumerate(zip(*self.columns)) if out[i] and any(map(filled, row))
+        )
+        self.columns = [
+            tuple("" if gone else cell for cell, gone in zip(column, out, strict=True))
+            for column in self.columns
+        ]
+        self.entity[out] = ""
+        return count
 
     def _column(self, names: Sequence[str]) -> tuple[object, ...] | None:
         number = self.header.find(names) if names else None
@@ -101,13 +124,16 @@ class TableCells:
         footers = sum(
             1 for i, row in enumerate(zip(*self.columns)) if not keyed[i] and any(map(filled, row))
         )
+        said = [f"{footers} rows of notes or adverts past the data"] if footers else []
+        if self.left_out and spec.only is not None:
+            said.append(f"{self.left_out} rows are not of {' or '.join(spec.only.values)}")
         known = frame["data_year"].dropna() if len(frame) else pd.Series(dtype=float)
         report = {
             "section": spec.section if spec.section != "by_code" else "mixed",
             "data_year": int(known.min()) if len(known) else None,
             "data_year_last": int(known.max()) if len(known) else None,
             "status": "read",
-            "reason": f"{footers} rows of notes or adverts past the data" if footers else None,
+            "reason": "; ".join(said) or None,
             "n_entities": len(frame[["entity_printed", "entity_code_printed"]].drop_duplicates())
             if len(frame) else 0,
             "n_indicators": frame["indicator_key"].nunique() if len(frame) else 0,
@@ -122,6 +148,9 @@ class TableCells:
         if not self.spec.labels:
             return np.full(self.n, self.spec.values[0], dtype=object)
         by_key = {column_key(label): value for label, value in self.spec.labels.items()}
+        if self.spec.other_labels == "keep":
+            for text in set(self.label) - {""}:
+                by_key.setdefault(column_key(text), unmapped_label(text))
         return np.array([by_key.get(column_key(text)) for text in self.label], dtype=object)
 
     def _cells(self, number: int, years: np.ndarray, meaning: np.ndarray) -> pd.DataFrame:

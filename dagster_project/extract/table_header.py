@@ -1,6 +1,7 @@
 """The header row of a mapped sheet: titles, and the units that stand beside names in them.
 
-Belongs here: finding a column by the names that a mapping gives. Does not belong here: which row is
+Belongs here: finding a column by the names that a mapping gives, and labels that say what a sheet
+or a row means. Does not belong here: which row is
 the header (tables.py), or the cells below it (table_cells.py).
 """
 
@@ -10,7 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dagster_project.extract.table_mapping import column_key
+from dagster_project.extract.table_mapping import SheetMapping, ValueColumn, column_key
+from dagster_project.extract.table_open import Sheet
 from dagster_project.extract.text import printed
 from dagster_project.extract.units import unit_key
 
@@ -61,6 +63,32 @@ class Header:
         """Unit in the title of a column that was found under its bare name; else empty."""
         exact = any(self.columns.get(column_key(name)) == number for name in names)
         return "" if exact else self.units.get(number, "")
+
+
+def label_above(sheet: Sheet, header: Header, spec: SheetMapping) -> str | None:
+    """What follows ``label_above`` in the lines above the header, as in 指标：居民消费价格指数."""
+    starts = tuple(column_key(start) for start in spec.label_above)
+    for row in sheet.rows[: header.row]:
+        cells = [printed(cell).strip() for cell in row if filled(cell)]
+        for number, cell in enumerate(cells):
+            key = column_key(cell)
+            start = next((s for s in starts if key == s or key.startswith(s + ":")), None)
+            if start is None:
+                continue
+            text = re.sub(r"^[^:：]*[:：]", "", cell).strip() if ":" in key else ""
+            if text or number + 1 < len(cells):
+                return text or cells[number + 1]
+    return None
+
+
+def unmapped_label(text: str) -> ValueColumn:
+    """A label that the mapping does not name, as an indicator of its own: key and printed unit."""
+    key = column_key(text)
+    parts = _TITLE_AND_UNIT.fullmatch(key)
+    unit = (parts[2] or parts[3]) if parts else ""
+    if parts and unit_key(unit):
+        return ValueColumn(indicator=parts[1], unit=unit)
+    return ValueColumn(indicator=key)
 
 
 def filled(cell: object) -> bool:

@@ -72,11 +72,21 @@ class Keys(_Strict):
     indicator: Names = ()
 
 
+class OnlyRows(_Strict):
+    """Rows that are read: those whose column holds one of the values. The others are counted."""
+
+    column: Names
+    values: Names = Field(min_length=1)
+
+
 class SheetMapping(_Strict):
     """How one sheet (or a csv, dta or parquet file) is read.
 
     ``layout`` is ``long`` (a year column, one column per indicator) or ``wide`` (one column per
-    year). ``section`` says what the rows are; ``by_code`` decides row by row from the code.
+    year). ``section`` says what the rows are; ``by_code`` decides row by row from the code. In the
+    wide layout ``labels`` tell what a row (``keys.indicator``) or, where a line above the header
+    begins with ``label_above``, the whole sheet means; ``other_labels`` says whether numbers under
+    another label are rejects or stay in the lake as an unmapped indicator.
     """
 
     name: Names = ("*",)
@@ -87,6 +97,9 @@ class SheetMapping(_Strict):
     keys: Keys
     values: tuple[ValueColumn, ...] = ()
     labels: dict[str, ValueColumn] = Field(default_factory=dict)
+    label_above: Names = ()
+    other_labels: Literal["reject", "keep"] = "reject"
+    only: OnlyRows | None = None
     optional: bool = False
 
     @model_validator(mode="after")
@@ -98,8 +111,8 @@ class SheetMapping(_Strict):
                 raise ValueError("the long layout needs keys.year")
             if any(not v.column for v in self.values):
                 raise ValueError("the long layout needs a column for each value")
-        if bool(self.labels) != bool(self.keys.indicator):
-            raise ValueError("labels and keys.indicator belong together")
+        if bool(self.labels) != bool(self.keys.indicator or self.label_above):
+            raise ValueError("labels belong together with keys.indicator or label_above")
         if self.labels and self.layout == "long":
             raise ValueError("labels are read in the wide layout only")
         if self.layout == "wide" and not self.labels and len(self.values) != 1:

@@ -179,6 +179,8 @@ def _lacking(header: Header, spec: SheetMapping) -> list[str]:
         lacking.append("at least one of " + ", ".join(v.column[0] for v in spec.values))
     if spec.layout == "wide" and not any(YEAR.match(key) for key in header.columns):
         lacking.append("one column per year")
+    if spec.only is not None and header.find(spec.only.column) is None:
+        lacking.append(" or ".join(spec.only.column))
     return lacking
 
 

@@ -51,6 +51,8 @@ _SPELLINGS: dict[str, tuple[str, ...]] = {
         "100000000usd",
     ),
     "美元": ("usd", "usdollars"),
+    "元/美元": ("yuan/usd", "cny/usd", "rmb/usd", "lcuperus$", "元/1美元"),
+    "元/100美元": ("yuan/100usd", "rmb/100usd", "元/百美元"),
     "%": ("percent", "percentage", "pct", "百分比"),
     "‰": ("permille", "perthousand"),
     "上年=100": ("上年为100", "以上年为100", "precedingyear=100", "以上年为100计算"),

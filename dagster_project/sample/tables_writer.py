@@ -66,6 +66,8 @@ def write_tables(world: World, landing: Path) -> list[Path]:
         _industry_jobs(world, tables / "province_industry_employment" / "SYNTHETIC_分行业用工.csv"),
         _prices(world, tables / "province_prices" / "SYNTHETIC_价格指数.csv"),
         _ceads(world, tables / "ceads" / "SYNTHETIC_中国城市碳排放清单.xlsx"),
+        _national(world, tables / "national_accounts" / "SYNTHETIC_年度数据.csv"),
+        _exchange_rate(world, tables / "exchange_rate" / "SYNTHETIC_API_PA.NUS.FCRF.csv"),
     ]  # fmt: skip
     return jobs
 
@@ -164,6 +166,42 @@ def _ceads(world: World, path: Path) -> Path:
         cells = [None if np.isnan(values[i, t]) else float(values[i, t]) for t in keep]
         matrix.append([name, *cells])
     return _xlsx(path, {"NOTE": note, "emission vector": vector, "emission matrix": matrix})
+
+
+def _national(world: World, path: Path) -> Path:
+    """Product and research spending as the statistics bureau exports them: GB 18030, latest first.
+
+    Smooth invented curves of the right size; nothing in the world hangs on them.
+    """
+    t = np.arange(len(world.years), dtype=float)
+    volume = 110.0 - 0.28 * t
+    product = 137_000.0 * np.cumprod(np.r_[1.0, volume[1:] / 100 * 1.034])
+    research = 1_500.0 * 1.165**t
+    lines = {
+        "国内生产总值(亿元)": product,
+        "国内生产总值指数(上年=100)": volume,
+        "研究与试验发展经费支出(亿元)": research,
+    }
+    rows = [["数据库：年度数据"], ["时间：SYNTHETIC 合成数据"]]
+    rows += [["指标", *(f"{y}年" for y in world.years[::-1])]]
+    rows += [[name, *(f"{v:.1f}" for v in values[::-1])] for name, values in lines.items()]
+    rows += [["数据来源：SYNTHETIC 合成数据，并非国家统计局"]]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="gb18030", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+    return path
+
+
+def _exchange_rate(world: World, path: Path) -> Path:
+    """The exchange rate as the World Bank exports it: all countries, one column per year."""
+    rate = 6.4 + 1.9 * np.exp(-(np.asarray(world.years) - 2003.0) / 4.0)
+    head = ["Country Name", "Country Code", "Indicator Name", "Indicator Code"]
+    name = "Official exchange rate (LCU per US$, period average)"
+    rows: list[list[object]] = [["Data Source", "SYNTHETIC 合成数据"], []]
+    rows.append([*head, *(int(y) for y in world.years)])
+    for country, code, factor in (("China", "CHN", 1.0), ("Elsewhere", "XXX", 17.0)):
+        rows.append([country, code, name, "PA.NUS.FCRF", *(f"{v * factor:.4f}" for v in rate)])
+    return _csv(path, rows[0], rows[1:])  # type: ignore[arg-type]
 
 
 def _short_province(name: str) -> str:

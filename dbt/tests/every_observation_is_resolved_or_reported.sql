@@ -1,13 +1,19 @@
 -- Nothing is dropped silently: cells read = cells resolved + cells with a reason (names, indicators
--- and units; a cell may lack both) + cells of county and national tables, which the panel does not use.
+-- and units; a cell may lack both) + cells of counties, and of the country where the indicator is not a
+-- national one, which the panel does not use.
 with counted as (
 
     select
         count(*) as n_cells,
-        count(*) filter (where entities.unit_code is not null and indicators.reason is null) as n_resolved,
+        (select count(*) from {{ ref('int_resolved_observations') }}) as n_resolved,
         count(*) filter (where entities.reason is not null or indicators.reason is not null) as n_reported,
         count(*) filter (
-            where entities.level in ('county', 'national') and indicators.reason is null
+            where
+                indicators.reason is null
+                and (
+                    entities.level = 'county'
+                    or entities.level = 'national' and indicators.indicator_scope <> 'national'
+                )
         ) as n_unused
     from {{ ref('stg_observations') }} as observations
     inner join {{ ref('int_entity_resolution') }} as entities

@@ -15,6 +15,7 @@ with listed as (
 registered as (
 
     select indicator, scope from {{ ref('indicators') }}
+    where scope <> 'national'
 
 )
 

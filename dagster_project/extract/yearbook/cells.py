@@ -7,9 +7,11 @@ Belongs here: what is wrong with a row, a column or a cell. Does not belong here
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from functools import lru_cache
 
 from dagster_project.extract.crosswalk import Crosswalk
-from dagster_project.extract.text import Parsed, cell_name, fold, parse_number, printed
+from dagster_project.extract.text import Parsed, Scope, cell_name, fold, parse_number, printed
 from dagster_project.extract.yearbook import layout
 from dagster_project.extract.yearbook.collect import Batch, Collector, TableMeta
 from dagster_project.extract.yearbook.entities import Entity
@@ -74,6 +76,12 @@ def read_cells(
                 f"numbers in row {entity.row + 1}, which is named {entity.name!r} and not a city",
                 "check the row in the workbook",
             )
+        elif entity.bad_year:
+            problem = (
+                "row_without_year",
+                f"{entity.bad_year!r} in column {(block.year_col or 0) + 1} is no year",
+                "write the year into the cell",
+            )
         elif entity.row in repeated:
             problem = (
                 "duplicate_row",
@@ -122,7 +130,7 @@ def read_cells(
                 continue
             batch.observe(
                 entity.row,
-                column,
+                _of_row(column, entity.scope, entity.year),
                 section or "unspecified",
                 entity.name,
                 entity.code,
@@ -135,6 +143,14 @@ def read_cells(
     remarks = [f"set aside: {', '.join(aside)}"] if aside else []
     remarks += [f"footnote: {note}" for note in notes[:5]]
     batch.close(columns, counts, "; ".join(remarks))
+
+
+@lru_cache(maxsize=1 << 12)
+def _of_row(column: Column, scope: Scope | None, year: int | None) -> Column:
+    """A column as it is meant in a row that states its own scope or year."""
+    if scope is None and year is None:
+        return column
+    return replace(column, scope=scope or column.scope, year=year or column.year)
 
 
 def _check_name(
@@ -182,10 +198,11 @@ def _twice(columns: list[Column]) -> dict[int, str]:
 
 def _repeated(entities: list[Entity]) -> dict[int, str]:
     """Rows of one table that name the same place, where more than one of them has numbers."""
-    places: dict[tuple[str, str, str | None], list[int]] = {}
+    places: dict[tuple[object, ...], list[int]] = {}
     for entity in entities:
         if entity.numbers and entity.kind in ("place", "province", "national"):
-            places.setdefault((entity.kind, entity.name, entity.province), []).append(entity.row)
+            key = (entity.kind, entity.name, entity.province, entity.scope, entity.year)
+            places.setdefault(key, []).append(entity.row)
     return {
         row: " and ".join(str(r + 1) for r in rows)
         for rows in places.values()

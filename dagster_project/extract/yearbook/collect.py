@@ -220,7 +220,7 @@ class Batch:
             out["row"] += [r + 1 for r in at]
             out["col"] += [c.index + 1 for c in column]
             out["cell"] += [cell_name(r + 1, c.index + 1) for r, c in zip(at, column, strict=True)]
-        years = [c.year for c in columns if c.year]
+        years = {c.year for c in columns if c.year} | {row[1].year for row in rows if row[1].year}
         report = replace(meta, data_year=min(years)) if years else meta
         self.collector.table(
             report,

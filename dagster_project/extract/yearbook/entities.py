@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dagster_project.extract.crosswalk import Crosswalk
-from dagster_project.extract.text import normalise_name, parse_number, split_marks
+from dagster_project.extract.text import (
+    Scope,
+    leaf_scope,
+    normalise_name,
+    parse_number,
+    printed,
+    split_marks,
+)
 from dagster_project.extract.yearbook import words
 from dagster_project.extract.yearbook.layout import Block, blank
 from dagster_project.extract.yearbook.sheets import Sheet
@@ -20,7 +27,11 @@ Kind = Literal["place", "province", "national", "heading", "note", "unknown_text
 
 @dataclass(slots=True)
 class Entity:
-    """One data row; ``row`` is 0-based, ``numbers`` says whether any cell in it is not missing."""
+    """One data row; ``row`` is 0-based, ``numbers`` says whether any cell in it is not missing.
+
+    ``scope`` and ``year`` are those that the row itself states; ``bad_year`` is a year cell that
+    cannot be read as one.
+    """
 
     row: int
     kind: Kind
@@ -29,18 +40,32 @@ class Entity:
     code: str | None
     marks: str
     numbers: bool
+    scope: Scope | None = None
+    year: int | None = None
+    bad_year: str = ""
 
 
 def read_entities(
     sheet: Sheet, block: Block, columns: list[int], crosswalk: Crosswalk
 ) -> list[Entity]:
-    """Rows of a block that have a name or a number, in order."""
+    """Rows of a block that have a name or a number, in order.
+
+    A city printed once over several rows (全市 and 市辖区, or years) names all of them.
+    """
     found: list[Entity] = []
     province: str | None = None
+    city: object = None
+    below = _merged_below(sheet, block)
     for r in block.data:
         row = sheet.rows[r]
         cell = row[block.name_col]
-        filled = any(parse_number(row[c]).kind != "missing" for c in columns)
+        scope = leaf_scope(row[block.scope_col]) if block.scope_col is not None else None
+        own_row = leaf_scope(cell) if isinstance(cell, str) else None
+        if city is not None and own_row and _has_numbers(row, columns):
+            cell, scope = city, own_row
+        elif city is not None and blank(cell) and (scope or r in below):
+            cell = city
+        filled = _has_numbers(row, columns)
         if blank(cell):
             if filled:
                 found.append(Entity(r, "unnamed", "", province, None, "", True))
@@ -55,12 +80,43 @@ def read_entities(
         own = beside or (province if kind == "place" else None)
         if kind == "place" and not beside and name in _MUNICIPALITY_NAMES:
             own = None  # printed above the first province, or between provinces
-        found.append(Entity(r, kind, name, own, code, marks, filled))
+        entity = Entity(r, kind, name, own, code, marks, filled, scope)
+        if block.year_col is not None and filled:
+            _date(entity, row[block.year_col])
+        city = cell if kind == "place" else None
+        found.append(entity)
     if not any(e.kind == "place" and e.name not in _MUNICIPALITY_NAMES for e in found):
         for entity in found:  # a table of provinces: the municipalities are provinces too
             if entity.kind == "place":
                 entity.kind = "province"
     return found
+
+
+def _has_numbers(row: list[object], columns: list[int]) -> bool:
+    """Whether any of the columns has a cell that is not missing."""
+    return any(parse_number(row[c]).kind != "missing" for c in columns)
+
+
+def _merged_below(sheet: Sheet, block: Block) -> set[int]:
+    """Rows whose name cell is the lower part of a merged one."""
+    return {
+        r
+        for top, left, bottom, right in sheet.merges
+        if left <= block.name_col <= right
+        for r in range(top + 1, bottom + 1)
+    }
+
+
+_YEAR = re.compile(r"((?:19|20)\d{2})(?:\.0+)?年?")
+
+
+def _date(entity: Entity, cell: object) -> None:
+    text = normalise_name(printed(cell))
+    match = _YEAR.fullmatch(text)
+    if match:
+        entity.year = int(match[1])
+    else:
+        entity.bad_year = text or "blank"
 
 
 _SUM_OF = re.compile(r"(?:合计|小计|总计)$")  # 河北省合计

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 
 from dagster_project.extract.crosswalk import Crosswalk
-from dagster_project.extract.text import fold, parse_header, parse_number
+from dagster_project.extract.text import fold, leaf_scope, parse_header, parse_number
 from dagster_project.extract.yearbook import words
 from dagster_project.extract.yearbook.sheets import Sheet
 
@@ -28,8 +28,9 @@ class Block:
         Everything above the header that is not blank, in reading order.
     header : range
         Header rows. ``data`` are the rows below it, to the next block or the end.
-    name_col, province_col, code_col : int
-        Name column; column of provinces and of codes where the table has them.
+    name_col, province_col, code_col, year_col, scope_col, item_col : int
+        Name column; columns of provinces, of codes, of the row's year, of its scope (全市 or 市辖区)
+        and of its indicator, where the table has them.
     columns : range
         Columns to the right of the name column up to the next table beside it.
     """
@@ -41,6 +42,9 @@ class Block:
     columns: range
     province_col: int | None = None
     code_col: int | None = None
+    year_col: int | None = None
+    scope_col: int | None = None
+    item_col: int | None = None
     continued: bool = False
     skipped: dict[int, str] = field(default_factory=dict)
 
@@ -191,6 +195,11 @@ def _block(
             block.province_col = column
         elif any(words.is_code_label(h) for h in heads):
             block.code_col = column
+    # Beside the table before it, the columns on the left are that table's.
+    beside = any(words.is_label(rows[r][c]) for r in header for c in range(name_col - 2))
+    for column in range(0 if not beside else name_col, name_col):
+        if column not in (block.province_col, block.code_col):
+            _row_attribute(block, rows, header, data, column)
     for column in block.columns:
         heads = [rows[r][column] for r in header if not blank(rows[r][column])]
         if any(words.is_code_label(h) for h in heads):
@@ -203,10 +212,30 @@ def _block(
             block.skipped[column] = "names in English"
         elif any(words.is_number_label(h) for h in heads):
             block.skipped[column] = "row numbers"
+        elif kind := _row_attribute(block, rows, header, data, column):
+            block.skipped[column] = kind
         elif _is_text_column(rows, data, column):
             head = fold(heads[0]) if heads else ""
             block.skipped[column] = f"text column {head}".strip()
     return block
+
+
+def _row_attribute(
+    block: Block, rows: list[list[object]], header: range, data: range, column: int
+) -> str | None:
+    """Note a column that says the year, the scope or the indicator of each row; what it is."""
+    heads = [rows[r][column] for r in header if not blank(rows[r][column])]
+    if any(words.is_year_label(h) for h in heads):
+        block.year_col = column
+        return "years"
+    below = [rows[r][column] for r in data if not blank(rows[r][column])]
+    if below and all(isinstance(c, str) and leaf_scope(c) for c in below):
+        block.scope_col = column
+        return "scopes"
+    if any(words.is_item_label(h) for h in heads):
+        block.item_col = column
+        return "indicators"
+    return None
 
 
 def _is_text_column(rows: list[list[object]], data: range, column: int) -> bool:

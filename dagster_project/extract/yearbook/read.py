@@ -20,8 +20,8 @@ from dagster_project.extract.yearbook import edition as editions
 from dagster_project.extract.yearbook import layout, words
 from dagster_project.extract.yearbook.cells import read_cells
 from dagster_project.extract.yearbook.collect import Collector, TableMeta
-from dagster_project.extract.yearbook.entities import read_entities
-from dagster_project.extract.yearbook.headers import read_columns
+from dagster_project.extract.yearbook.entities import Entity, read_entities
+from dagster_project.extract.yearbook.headers import Column, read_columns
 from dagster_project.extract.yearbook.sheets import Sheet, open_sheets
 
 SOURCE = "yearbook"
@@ -178,7 +178,7 @@ def _read_sheets(
             continue
         blocks = layout.find_blocks(sheet, crosswalk)
         if not blocks:
-            reason = _why_no_table(sheet)
+            reason = _why_no_table(sheet, crosswalk)
             refused.append(f"sheet {sheet.name!r}: {reason}")
             collected.table(meta, "set_aside", reason)
             continue
@@ -193,7 +193,14 @@ def _read_sheets(
         )
 
 
-def _why_no_table(sheet: Sheet) -> str:
+def _why_no_table(sheet: Sheet, crosswalk: Crosswalk) -> str:
+    cities = [
+        (number, [c for c in row if words.place_name(c) in crosswalk and words.has_chinese(c)])
+        for number, row in enumerate(sheet.rows, start=1)
+    ]
+    number, across = max(cities, key=lambda pair: len(pair[1]), default=(0, []))
+    if len(across) > 2:
+        return f"the cities stand side by side in row {number}: turn the table (transpose), so that each city is a row"
     first = [fold(c) for row in sheet.rows for c in row if isinstance(c, str) and c.strip()][:3]
     shown = "; ".join(text[:40] for text in first) or "only numbers"
     return f"no name column and no known city in it; it begins with: {shown}"
@@ -221,6 +228,9 @@ def _read_block(
         sheet, block, title=title, title_unit=unit, title_scope=_title_scope(lines)
     )
     entities = read_entities(sheet, block, [c.index for c in columns], crosswalk)
+    if message := _not_of_this_form(block, meta, columns, entities):
+        collected.reject_table(meta, f"{subject}: {message}", "not_a_yearbook_table")
+        return
     places = [e for e in entities if e.kind == "place"]
     known = sum(e.name in crosswalk for e in places)
     anchored = any(e.kind in ("province", "national") for e in entities)
@@ -239,6 +249,25 @@ def _read_block(
     elif meta.section not in ("prefecture", "county"):
         meta.section = "prefecture" if known * 2 >= len(places) else "county"
     read_cells(sheet, columns, entities, meta, collected, crosswalk, block)
+
+
+def _not_of_this_form(
+    block: layout.Block, meta: TableMeta, columns: list[Column], entities: list[Entity]
+) -> str | None:
+    """What tells a table apart from those of a yearbook though it has cities and numbers."""
+    if block.item_col is not None:
+        return (
+            f"column {block.item_col + 1} names an indicator for each row, as exports of data "
+            "platforms do. Put the file under tables/ with a mapping, or one indicator to a column"
+        )
+    years = {c.year for c in columns if c.year} | {e.year for e in entities if e.year}
+    late = sorted(y for y in years if meta.data_year and y > meta.data_year)
+    if late:
+        return (
+            f"it states the year {late[-1]}, but edition {meta.edition} reports data year "
+            f"{meta.data_year}. Move the file to the folder of edition {late[-1] + 1}"
+        )
+    return None
 
 
 def _title(

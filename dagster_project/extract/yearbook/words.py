@@ -23,6 +23,10 @@ _CODE_LABEL = re.compile(
     r"(?:城市|行政区划|区划|地区|行政|省份|省)?(?:代码|编码)(?:code)?|(?:city|area)?code|adcode"
 )
 _NUMBER_LABEL = re.compile(r"(?:序号|编号|行号|no\.?|id)", re.IGNORECASE)
+_YEAR_LABEL = re.compile(r"(?:数据|统计|会计)?(?:年份|年度)(?:year)?|year", re.IGNORECASE)
+_ITEM_LABEL = re.compile(
+    r"(?:统计)?(?:指标|指标名称|项目|项目名称)(?:indicators?|items?)?|indicators?"
+)
 _NOTE = re.compile(
     r"^(?:[*#①-⑳]|(?:附)?注(?!册)|说明|资料来源|数据来源|来源|本表|备注|note|source|data\s|[a-d]\)|\d\)|更多数据)",
     re.IGNORECASE,
@@ -36,7 +40,8 @@ _GROUP = re.compile(
     r"(?:直辖市|副省级城市|地级市|县级市|省会城市|计划单列市|东部|中部|西部|东北|东部地区|中部地区|西部地区|东北地区|"
     r"省直辖县级行政区划|自治区直辖县级行政区划|沿海开放城市|经济特区)(?:合计)?"
 )
-_TABLE_NO = re.compile(r"(?<![\d.\-])(\d{1,2})\s*[-–—－]\s*(\d{1,3})(?![\d.])")
+# 2-7, 2—1, 2--1: the dash is whatever the typist had
+_TABLE_NO = re.compile(r"(?<![\d.\-])(\d{1,2})\s*[-‐‑–—―－−]{1,2}\s*(\d{1,3})(?![\d.])")
 _CONTINUED = re.compile(r"续\s*表|\(\s*续|continued|cont'd", re.IGNORECASE)
 
 
@@ -73,6 +78,16 @@ def is_code_label(text: object) -> bool:
 def is_number_label(text: object) -> bool:
     """Whether a header cell says that the column below merely counts rows."""
     return bool(_NUMBER_LABEL.fullmatch(compact(text)))
+
+
+def is_year_label(text: object) -> bool:
+    """Whether a header cell says that the column below holds the year of each row."""
+    return bool(_YEAR_LABEL.fullmatch(compact(text)))
+
+
+def is_item_label(text: object) -> bool:
+    """Whether a header cell says that the column below names the indicator of each row."""
+    return bool(_ITEM_LABEL.fullmatch(compact(text)))
 
 
 @lru_cache(maxsize=1 << 14)

@@ -11,7 +11,7 @@ with prices as (
         wide.investment_fixed / 10000 as investment,
         coalesce(wide.price_index_investment, 100 + deflator.value) / 100 as price_change
     from {{ ref('int_city_year_wide') }} as wide
-    left join {{ ref('stg_constants') }} as deflator
+    left join {{ ref('int_constants') }} as deflator
         on deflator.variable = 'gdp_deflator_growth_wb' and wide.year = deflator.year
 
 ),
@@ -76,7 +76,7 @@ rates as (
     select
         max(value) filter (where variable = 'depreciation_capital') as depreciation,
         max(value) filter (where variable = 'base_capital_ratio') as base_ratio
-    from {{ ref('stg_constants') }}
+    from {{ ref('int_constants') }}
 
 ),
 

@@ -10,7 +10,7 @@ with factors as (
         max(value) filter (where variable = 'ef_natural_gas') as gas_kg_per_m3,
         max(value) filter (where variable = 'ef_lpg') as lpg_kg_per_kg,
         max(value) filter (where variable = 'ef_coal_power_chain') as coal_kg_per_kwh
-    from {{ ref('stg_constants') }}
+    from {{ ref('int_constants') }}
 
 )
 
@@ -24,6 +24,6 @@ select
     carbon_gas_t + carbon_lpg_t + carbon_electricity_t as carbon_t
 from {{ ref('int_city_year_wide') }} as wide
 cross join factors
-left join {{ ref('stg_constants') }} as share
+left join {{ ref('int_constants') }} as share
     on share.variable = 'thermal_share_cec' and wide.year = share.year
 order by wide.city_code, wide.year

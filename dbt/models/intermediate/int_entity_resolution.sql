@@ -2,7 +2,7 @@
 -- that cannot be said. A printed code wins, and a printed six-digit code that is no city's is not
 -- overruled by the name beside it (吉林 with the province's code is not 吉林市). Without a code the name
 -- decides, inside its province and its years of validity. A name that still means two cities is not
--- resolved: never a guess.
+-- resolved: never a guess. The country as a whole has the code 000000.
 with printed as (
 
     select distinct
@@ -113,7 +113,8 @@ select
     end as level,
     case
         when by_code.section = 'province' then entity_province.province_code
-        when by_code.section in ('county', 'national') then null
+        when by_code.section = 'national' then '000000'
+        when by_code.section = 'county' then null
         when by_code.city_by_code is not null then by_code.city_by_code
         when by_name.n_valid = 1 then by_name.city_code
     end as unit_code,

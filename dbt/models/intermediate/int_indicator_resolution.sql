@@ -1,6 +1,7 @@
 -- One row per distinct printed indicator, unit, scope and year of a source: the canonical indicator
 -- and the factor that brings the value to its unit, or the reason why there is none. A spelling
--- without a unit means a file that prints none: its magnitude is known and stated in the registry.
+-- without a unit means a file that prints none: its magnitude is known and stated in the registry. The
+-- code of an indicator is a spelling of it in every source: mapping files name it.
 with printed as (
 
     select distinct
@@ -24,6 +25,16 @@ spellings as (
         coalesce(try_cast(valid_from as integer), 0) as valid_from,
         coalesce(try_cast(valid_to as integer), 9999) as valid_to
     from {{ ref('indicator_spellings') }}
+    union all
+    select
+        '' as source,
+        indicator as indicator_key,
+        unit as unit_key,
+        '' as scope,
+        indicator,
+        0 as valid_from,
+        9999 as valid_to
+    from {{ ref('indicators') }}
 
 ),
 
@@ -59,6 +70,7 @@ select
     matched.data_year,
     matched.indicator,
     indicators.unit as canonical_unit,
+    indicators.scope as indicator_scope,
     case
         when matched.unit_key = '' and matched.has_unit then 1.0
         when matched.unit_key = indicators.unit then 1.0

@@ -1,5 +1,6 @@
 {{ config(materialized='view') }}
--- Observations whose city (or province), indicator and unit are known, in the canonical unit.
+-- Observations whose city (or province, or the country), indicator and unit are known, in the canonical
+-- unit. Totals that a table of cities prints for the country are not used.
 select
     entities.level,
     entities.unit_code,
@@ -50,3 +51,4 @@ inner join {{ ref('int_indicator_resolution') }} as indicators
 where
     entities.unit_code is not null
     and indicators.reason is null
+    and (entities.level <> 'national' or indicators.indicator_scope = 'national')

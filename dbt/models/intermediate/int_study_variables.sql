@@ -37,9 +37,9 @@ wide as (
     from {{ ref('int_city_year_wide') }} as wide
     inner join basis
         on wide.city_code = basis.city_code
-    left join {{ ref('stg_constants') }} as rate
+    left join {{ ref('int_constants') }} as rate
         on rate.variable = 'cny_per_usd_nbs' and wide.year = rate.year
-    left join {{ ref('stg_constants') }} as rd
+    left join {{ ref('int_constants') }} as rd
         on rd.variable = 'rd_expenditure' and wide.year = rd.year + 1
 
 )
