@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,11 +56,14 @@ def run(job_name: str) -> int:
     import dagster as dg
 
     from dagster_project.definitions import defs
+    from dagster_project.resources import event_log_open
 
     started = time.monotonic()
-    with dg.DagsterInstance.get() as instance:
+    run_id = str(uuid.uuid4())
+    with dg.DagsterInstance.get() as instance, event_log_open(instance, run_id):
         result = defs.resolve_job_def(job_name).execute_in_process(
             instance=instance,
+            run_id=run_id,
             raise_on_error=False,
             # Our own lines only; every event is in the UI.
             run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},

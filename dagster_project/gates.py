@@ -7,6 +7,7 @@ fingerprint of its content, so it holds across runs and cannot vouch for another
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,9 +17,10 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from dagster_project.lake import write_frame, write_text
+from dagster_project.lake import code_version, write_frame, write_text
 from dagster_project.settings import Settings
-from expectations.runner import GateReport, typed_findings
+from dagster_project.warehouse_state import library_versions
+from expectations.runner import GateReport, RuleResult, typed_findings
 
 
 class GateRefusal(Exception):
@@ -33,6 +35,18 @@ def panel_fingerprint(connection: duckdb.DuckDBPyConnection, table: str) -> str:
     ).fetchone()
     assert row is not None
     return f"{row[0]}-{row[1]:x}-{row[2]:x}"
+
+
+# The tables that the rules read; see the queries below.
+_READ = ("city_year", "provenance", "int_candidates")
+_LIBRARIES = ("great-expectations", "pandas", "numpy", "duckdb")
+
+
+def inputs_fingerprint(connection: duckdb.DuckDBPyConnection) -> str:
+    """What decides a report: the rules, the code that feeds them, and the tables they read."""
+    parts = [f"{table} {panel_fingerprint(connection, table)}" for table in _READ]
+    parts += [code_version("expectations", __name__), *library_versions(*_LIBRARIES)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def record_path(settings: Settings) -> Path:
@@ -51,16 +65,46 @@ def read_findings(settings: Settings) -> pd.DataFrame:
     return typed_findings(pd.read_parquet(path) if path.exists() else pd.DataFrame())
 
 
-def record(settings: Settings, table: str, fingerprint: str, report: GateReport) -> None:
-    """Keep the result of a check, and its findings as Parquet."""
+def docs_path(settings: Settings) -> Path:
+    """Where the Data Docs of the panel lie; those of the other tables lie beside them."""
+    return record_path(settings).with_name("data_docs")
+
+
+def record(
+    settings: Settings, table: str, fingerprint: str, report: GateReport, inputs: str = ""
+) -> None:
+    """Keep the result of a check, and its findings as Parquet.
+
+    ``inputs`` is the fingerprint of what was checked by which rules; without it the report is not
+    taken again for another run.
+    """
+    # A run killed between the two files must not find new findings under an old record.
+    record_path(settings).unlink(missing_ok=True)
     write_frame(findings_path(settings), report.findings)
     content = {
         "table": table,
         "fingerprint": fingerprint,
+        "inputs": inputs,
         "checked": datetime.now(UTC).isoformat(timespec="seconds"),
         "rules": [asdict(r) for r in report.results],
     }
     write_text(record_path(settings), json.dumps(content, indent=1, ensure_ascii=False))
+
+
+def recorded(settings: Settings, inputs: str) -> tuple[GateReport, str] | None:
+    """The last report and its date, if the same rules have seen the same tables; else None."""
+    path = record_path(settings)
+    kept = (path, findings_path(settings), docs_path(settings) / "index.html")
+    if not all(p.exists() for p in kept):
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not inputs or content.get("inputs") != inputs:
+            return None
+        results = tuple(RuleResult(**rule) for rule in content["rules"])
+        return GateReport(results, read_findings(settings)), content["checked"]
+    except (ValueError, KeyError, TypeError):
+        return None  # a record of another version: the rules are run
 
 
 def require_passed(settings: Settings, table: str, fingerprint: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ here: whether it may (``gates``), or how the marts come about (``dbt``).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -16,13 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pandas as pd
 
 from dagster_project.exports import write_stata_tables
-from dagster_project.extract.safety import escape_formula
+from dagster_project.flat_files import export
 from dagster_project.gates import read_findings
 from dagster_project.release_docs import ESTIMATE_DOCS, FINDINGS_DOC, TableDoc
+from dagster_project.release_identity import (
+    content_id,
+    made_of,
+    outcomes_record,
+    writer_version,
+)
 from dagster_project.resources import connect
 from dagster_project.rosters import roster_changes
 from dagster_project.settings import PROJECT_ROOT, Settings
@@ -82,6 +86,9 @@ def build_panel_release(
         The new ``release.json``.
     """
     current = read_release(settings)
+    ingredients = made_of(settings, docs, gate_results, synthetic)
+    same_writer = current is not None and current.get("written_by") == writer_version()
+    before = settings.published.resolve() if same_writer else None
     staging = _staging(settings)
     try:
         counts: dict[str, int] = {}
@@ -96,19 +103,19 @@ def build_panel_release(
             )
         for name, frame in tables.items():
             counts[name] = len(frame)
-            _export(staging, name, frame)
-        release_id = _content_id(staging, [d.name for d in docs])
+            export(staging, name, frame, before)
+        release_id = content_id(staging, [d.name for d in docs])
         kept: dict[str, pd.DataFrame] = {}
         if current and current["release"] == release_id:
             kept = _read_estimates(settings.published)
         estimates = kept or _empty_estimates()
         for name, frame in estimates.items():
             counts[name] = len(frame)
-            _export(staging, name, frame)
+            export(staging, name, frame)
         # Not part of the release's identity: better rules leave the estimates valid.
         findings = read_findings(settings)
         counts[FINDINGS_DOC.name] = len(findings)
-        _export(staging, FINDINGS_DOC.name, findings)
+        export(staging, FINDINGS_DOC.name, findings)
         _write_database(
             staging,
             {**tables, FINDINGS_DOC.name: findings, **estimates},
@@ -130,15 +137,41 @@ def build_panel_release(
             "rows": counts,
             "sources": _source_hashes(tables.get("sources")),
             "roster_changes": roster_changes(settings),
-            "outcomes": _outcomes(settings),
+            "outcomes": outcomes_record(settings),
             "gates": gate_results,
             "code_version": code_revision(),
+            "made_of": ingredients,
+            "written_by": writer_version(),
             "duckdb": {"written_by": duckdb.__version__, "storage_version": STORAGE_VERSION},
         }
         _finish(settings, staging, release)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return release
+
+
+def standing_release(
+    settings: Settings,
+    docs: list[TableDoc],
+    gate_results: dict[str, Any],
+    *,
+    synthetic: bool,
+) -> dict[str, Any] | None:
+    """The current release, if building it anew would give the same; else None.
+
+    The same means: the warehouse file, the gates' record and findings, the comments, the code and
+    libraries that write a release. Its tables must still be those that gave it its name.
+    """
+    current = read_release(settings)
+    ingredients = made_of(settings, docs, gate_results, synthetic)
+    if current is None or current.get("made_of") != ingredients:
+        return None
+    folder, names = settings.published, [d.name for d in docs]
+    every = [*names, FINDINGS_DOC.name, *ESTIMATE_TABLES]
+    files = [folder / "panel.duckdb", folder / "stata"]
+    files += [folder / k / f"{n}.{k}" for n in every for k in ("parquet", "csv")]
+    whole = all(f.exists() for f in files) and content_id(folder, names) == current["release"]
+    return current if whole else None
 
 
 def add_estimates(
@@ -167,7 +200,7 @@ def add_estimates(
         with duckdb.connect(str(staging / "panel.duckdb")) as connection:
             for doc in ESTIMATE_DOCS:
                 frame = frames[doc.name]
-                _export(staging, doc.name, frame)
+                export(staging, doc.name, frame)
                 _create_table(connection, frame, doc)
                 release["rows"][doc.name] = len(frame)
         release["estimates_of"] = release["release"]
@@ -200,12 +233,6 @@ def code_revision() -> str:
     return head + ("+changes" if changed else "")
 
 
-def _outcomes(settings: Settings) -> dict[str, Any] | None:
-    """How the computed outcomes were computed: technology, frontier, span, form of coupling."""
-    path = settings.lake / "derived" / "outcomes.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-
-
 def _notice(synthetic: bool) -> str:
     if synthetic:
         return "SYNTHETIC DATA: every number in this release was invented to exercise the software"
@@ -231,45 +258,6 @@ def _exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
 def _fetch(connection: duckdb.DuckDBPyConnection, name: str) -> Any:
     """A mart as an Arrow table, in the order in which dbt wrote it."""
     return connection.execute(f'select * from "{name}"').to_arrow_table()
-
-
-def _export(staging: Path, name: str, frame: Any) -> None:
-    """Parquet for machines, CSV for people; text that a spreadsheet would run is defused."""
-    for folder in ("parquet", "csv"):
-        (staging / folder).mkdir(exist_ok=True)
-    table = frame if not isinstance(frame, pd.DataFrame) else _arrow(frame)
-    import pyarrow.parquet as pq
-
-    pq.write_table(table, staging / "parquet" / f"{name}.parquet", compression="zstd")
-    flat = table.to_pandas()
-    for column in flat.columns:
-        if pd.api.types.is_string_dtype(flat[column]) or flat[column].dtype == object:
-            flat[column] = _defused(flat[column])
-    # A byte-order mark lets spreadsheet programs recognise UTF-8.
-    flat.to_csv(staging / "csv" / f"{name}.csv", index=False, encoding="utf-8-sig")
-
-
-def _defused(values: pd.Series) -> pd.Series:
-    """Texts that a spreadsheet does not run; each distinct text is looked at once."""
-    codes, distinct = pd.factorize(values)
-    safe = [escape_formula(v) if isinstance(v, str) else v for v in distinct]
-    # Absent values have the code -1 and so take the last place.
-    return pd.Series(np.array([*safe, None], dtype=object)[codes], index=values.index)
-
-
-def _arrow(frame: pd.DataFrame) -> Any:
-    import pyarrow as pa
-
-    return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-
-
-def _content_id(staging: Path, names: list[str]) -> str:
-    """Identity of a panel: the hash of its tables' Parquet files."""
-    digest = hashlib.sha256()
-    for name in sorted(names):
-        digest.update(name.encode())
-        digest.update((staging / "parquet" / f"{name}.parquet").read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def _read_estimates(folder: Path) -> dict[str, pd.DataFrame]:

@@ -5,6 +5,7 @@ Belongs here: opening, locking and closing. Does not belong here: queries or fil
 
 import fcntl
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,12 +13,15 @@ from pathlib import Path
 
 import dagster as dg
 import duckdb
+from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from dagster_project import ingest
+from dagster_project import arrival, ingest
 from dagster_project.extract.discover import LandingFile
 from dagster_project.lake import write_text
 from dagster_project.sample.write import MARKER as SYNTHETIC_MARKER
 from dagster_project.settings import Settings, load_settings
+
+_SCANS: dict[tuple[Path, Path], tuple[dict[str, list[int]], list[LandingFile]]] = {}
 
 
 class MixedDatasetError(Exception):
@@ -91,6 +95,33 @@ def connect(
         connection.close()
 
 
+@contextmanager
+def event_log_open(instance: dg.DagsterInstance | None, run_id: str | None) -> Iterator[None]:
+    """Keep a connection to the event log's SQLite files while the block runs, idle.
+
+    Dagster opens and closes the files for every event, and SQLite moves its write-ahead log into
+    the file whenever the last connection closes: with a thousand events per run, seconds on an
+    idle disk and half a minute on a busy one. Any other storage is left alone.
+    """
+    storage = getattr(instance, "event_log_storage", None)
+    connections = []
+    if isinstance(storage, SqliteEventLogStorage):
+        for shard in filter(None, ("index", run_id)):
+            path = Path(storage.path_for_shard(shard))
+            if not path.exists():
+                with storage.run_connection(shard):
+                    pass  # the storage creates its tables
+            connection = sqlite3.connect(path, check_same_thread=False)
+            # SQLite opens the file with the first question.
+            connection.execute("select count(*) from sqlite_master").fetchone()
+            connections.append(connection)
+    try:
+        yield
+    finally:
+        for connection in connections:
+            connection.close()
+
+
 class PilotPanel(dg.ConfigurableResource):
     """The dataset of this code location. Empty fields come from the environment."""
 
@@ -98,6 +129,12 @@ class PilotPanel(dg.ConfigurableResource):
     landing: str = ""
     seed: int = 0
     full: bool = False
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["PilotPanel"]:
+        """The dataset while a run lasts, with the run's event log held open."""
+        with event_log_open(context.instance, context.run_id):
+            yield self
 
     def settings(self) -> Settings:
         """Paths and switches in force."""
@@ -114,7 +151,13 @@ class PilotPanel(dg.ConfigurableResource):
 
     def landing_files(self) -> list[LandingFile]:
         """Recognised and unrecognised files of the landing folder; hashes are cached on disk."""
-        return ingest.scan(self.settings())
+        settings = self.settings()
+        place = (settings.landing_dir, settings.cache)
+        stand = arrival.look(settings.landing_dir)
+        # Every source asks; as long as no file moves, the first answer holds for all of them.
+        if place not in _SCANS or _SCANS[place][0] != stand:
+            _SCANS[place] = (stand, ingest.scan(settings))
+        return list(_SCANS[place][1])
 
     def is_synthetic(self) -> bool:
         """Whether the landing folder carries the sample's marker."""
