@@ -8,6 +8,7 @@ reader uses calamine). No installed library looks at the extents without loading
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from dagster_project.extract.schema import ExtractError
@@ -112,6 +113,17 @@ def xls_extents(path: Path) -> list[tuple[int, int]]:
     ExtractError
         If the file is damaged, protected by a password, or another kind of Office document.
     """
+    return _extents(workbook_stream(path), path.name)
+
+
+def workbook_stream(path: Path) -> bytes:
+    """The BIFF records of a binary workbook.
+
+    Raises
+    ------
+    ExtractError
+        As :func:`xls_extents`.
+    """
     compound = _Compound(path.read_bytes(), path.name)
     if "encryptedpackage" in compound.entries:
         raise ExtractError(
@@ -123,16 +135,22 @@ def xls_extents(path: Path) -> list[tuple[int, int]]:
             f"{path.name}: an Office document without a workbook in it (perhaps Word or "
             "PowerPoint); save the table as .xlsx"
         )
-    return _extents(book, path.name)
+    return book
+
+
+def records(book: bytes) -> Iterator[tuple[int, int, int]]:
+    """Type, place and length of each record; the place is that of its first byte of content."""
+    at = 0
+    while at + 4 <= len(book):
+        kind, length = struct.unpack_from("<HH", book, at)
+        yield kind, at + 4, length
+        at += 4 + length
 
 
 def _extents(book: bytes, name: str) -> list[tuple[int, int]]:
     extents: list[tuple[int, int]] = []
-    rows = columns = depth = at = 0
-    end = len(book)
-    while at + 4 <= end:
-        kind, length = struct.unpack_from("<HH", book, at)
-        at += 4
+    rows = columns = depth = 0
+    for kind, at, length in records(book):
         if kind in _BOF:
             depth += 1
             if depth == 1:
@@ -165,5 +183,4 @@ def _extents(book: bytes, name: str) -> list[tuple[int, int]]:
             row = struct.unpack_from("<H", book, at)[0]
             last = struct.unpack_from("<H", book, at + length - 2)[0]
             rows, columns = max(rows, row + 1), max(columns, last + 1)
-        at += length
     return extents

@@ -28,7 +28,7 @@ GRID_FOLDERS = {
     "nightlights": "nightlights",
     "elevation": "elevation",
 }
-_YEARBOOK_SUFFIXES = (".xls", ".xlsx", ".xlsm")
+_YEARBOOK_SUFFIXES = (".xls", ".xlsx", ".xlsm", ".et", ".csv", ".tsv")
 # Rosters are read by the warehouse; a user's boundary file and population grid are configured.
 _NOT_SOURCES = ("rosters", "boundaries", "population")
 # Left by operating systems, editors and interrupted downloads, or notes for people.
@@ -150,7 +150,7 @@ def _source(relative: PurePosixPath, mappings: dict[str, TableMapping]) -> tuple
         if suffix not in _YEARBOOK_SUFFIXES:
             raise ExtractError(
                 f"unrecognised: expected an Excel workbook, not {suffix or 'no ending'}"
-                f"{_hint(suffix)}"
+                f"{_hint(suffix, folder)}"
             )
         if len(relative.parts) < 3:
             raise ExtractError(
@@ -162,14 +162,15 @@ def _source(relative: PurePosixPath, mappings: dict[str, TableMapping]) -> tuple
         if suffix not in GRID_SUFFIXES[source]:
             expected = " or ".join(GRID_SUFFIXES[source])
             raise ExtractError(
-                f"unrecognised: expected {expected} in {folder}/, not {suffix}{_hint(suffix)}"
+                f"unrecognised: expected {expected} in {folder}/, not {suffix}"
+                f"{_hint(suffix, folder)}"
             )
         year = grid_year(relative.name, source)
         return source, str(year) if year else _without_year(source, relative)
     if suffix not in TABLE_SUFFIXES:
         raise ExtractError(
             f"unrecognised: the ending {suffix or '(none)'} is not read; expected one of "
-            f"{', '.join(TABLE_SUFFIXES)}{_hint(suffix)}"
+            f"{', '.join(TABLE_SUFFIXES)}{_hint(suffix, folder)}"
         )
     mapping = match(relative, mappings)
     if mapping is None:
@@ -182,11 +183,11 @@ def _source(relative: PurePosixPath, mappings: dict[str, TableMapping]) -> tuple
     return mapping.source, partition_name(relative.stem)
 
 
-def _hint(suffix: str) -> str:
+def _hint(suffix: str, folder: str) -> str:
     """What to do about a file in a form that sources are handed out in, but that is not read."""
     if suffix in (".zip", ".gz", ".rar", ".7z", ".tar", ".tgz", ".bz2", ".xz"):
         return ". It is a packed archive: unpack it and drop what is inside"
-    if suffix in (".txt", ".asc", ".hdf", ".h5"):
+    if suffix in (".asc", ".hdf", ".h5") or (suffix == ".txt" and folder in GRID_FOLDERS):
         return ". Download the source's other form of the same data"
     if suffix in (".pdf", ".caj", ".doc", ".docx"):
         return ". It is a document: save its tables as a workbook"

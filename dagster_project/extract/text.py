@@ -58,7 +58,7 @@ _PLAIN = re.compile(r"[+-]?(?:0|[1-9]\d*)(?:\.\d+)?|[+-]?\.\d+")
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 _THIN_GROUPED = re.compile("[+-]?[1-9]\\d{0,2}(?:[\u00a0\u2007\u2009\u202f]\\d{3})+(?:\\.\\d+)?")
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:\.\d+)?[eE][+-]?\d{1,3}")
-_NUMBERED_NOTE = re.compile(r"(?P<body>\S.*?)\s+(?:\(?\d\)|\[\d\])$")
+_NUMBERED_NOTE = re.compile(r"(?P<body>\S.*?)\s+(?:\(?[a-e\d]\)|\[[a-e\d]\])$")
 _SHEET_ERROR = re.compile(r"#(?:N/A|REF!|DIV/0!|VALUE!|NAME\?|NUM!|NULL!)", re.IGNORECASE)
 
 # What a scanner makes of a digit. Only for a suggestion to a person, never for a value.

@@ -272,6 +272,133 @@ def test_percent_formatted_cells_give_what_is_shown(tmp_path):
     assert frame.loc[frame["unit_key"] == "万人", "value"].tolist() == [5, 6, 7]
 
 
+def test_percent_formats_of_the_binary_workbook(tmp_path):
+    import xlwt
+
+    book = xlwt.Workbook()
+    sheets = [book.add_sheet("封面"), book.add_sheet("2-8")]
+    sheets[0].write(0, 0, "中国城市统计年鉴")
+    for row, cells in enumerate([["2-8 构成"], ["城市", "第一产业比重(%)", "第二产业比重(%)"]]):
+        for column, text in enumerate(cells):
+            sheets[1].write(row, column, text)
+    styles = [xlwt.easyxf(num_format_str=f) for f in ("0.00%", "0.000%", '0"%"', "0.00")]
+    for row, (city, style) in enumerate(zip(("北京市", "天津市", "上海市", "重庆市"), styles), 2):
+        sheets[1].write(row, 0, city)
+        sheets[1].write(row, 1, 0.123, style)
+        sheets[1].write(row, 2, 1, style)  # neighbours in one style may share a record
+    path = tmp_path / "yearbook" / "2010" / "2-8.xls"
+    path.parent.mkdir(parents=True)
+    book.save(str(path))
+    frame = read_file(path, relative_to=tmp_path).observations
+    first, second = (frame[frame["col"] == c]["value"].tolist() for c in (2, 3))
+    assert first == [12.3, 12.3, 0.123, 0.123]
+    assert second == [100.0, 100.0, 1.0, 1.0]
+
+
+def test_numbers_formatted_as_dates_are_rejected_not_read(tmp_path):
+    import openpyxl
+
+    path = write_book(tmp_path / "yearbook" / "2010" / "2-1.xlsx", PLAIN)
+    book = openpyxl.load_workbook(path)
+    book.active.cell(4, 2).number_format = "yyyy-mm-dd"
+    book.save(path)
+    result = read_file(path, relative_to=tmp_path)
+    assert len(result.observations) == 3
+    assert result.rejects["cell"].tolist() == ["B4"]
+    assert "stored as" in result.rejects.loc[0, "suggestion"]
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_a_row_for_the_city_and_one_for_its_districts(tmp_path, merged):
+    rows = [["2-3 人口", "", ""], ["城市", "范围", "年末总人口(万人)"],
+            ["河北省", "", ""],
+            ["石家庄市", "全市", 11], ["", "市辖区", 12],
+            ["唐山市", "全市", 21], ["", "市辖区", 22]]  # fmt: skip
+    path = tmp_path / "yearbook" / "2010" / "2-3.xlsx"
+    write_book(path, rows, [(3, 0, 4, 0), (5, 0, 6, 0)] if merged else [])
+    result = read_file(path, relative_to=tmp_path)
+    got = result.observations[["entity_printed", "scope", "value"]].values.tolist()
+    assert got == [["石家庄市", "city", 11], ["石家庄市", "districts", 12],
+                   ["唐山市", "city", 21], ["唐山市", "districts", 22]]  # fmt: skip
+    assert result.rejects.empty
+
+
+def test_rows_named_districts_belong_to_the_city_above(tmp_path):
+    rows = [["2-3 人口", ""], ["城市", "年末总人口(万人)"],
+            ["石家庄市", 11], ["  其中：市辖区", 12], ["河北省", 99], ["市辖区", 13]]  # fmt: skip
+    result = read(tmp_path, rows)
+    places = result.observations[result.observations["section"] == "prefecture"]
+    got = places[["entity_printed", "scope", "value"]].values.tolist()
+    assert got[:2] == [["石家庄市", "unspecified", 11], ["石家庄市", "districts", 12]]
+    assert "市辖区" in set(result.rejects["entity_printed"])  # of no city
+
+
+def test_a_column_of_years_dates_its_rows(tmp_path):
+    rows = [["年份", "城市", "年末总人口(万人)"], [2008, "石家庄市", 1], ["2009年", "石家庄市", 2],
+            [2009, "唐山市", 3], ["", "唐山市", 4]]  # fmt: skip
+    path = write_book(tmp_path / "yearbook" / "2010" / "面板.xlsx", rows)
+    result = read_file(path, relative_to=tmp_path)
+    got = result.observations[["entity_printed", "data_year", "value"]].values.tolist()
+    assert got == [["石家庄市", 2008, 1], ["石家庄市", 2009, 2], ["唐山市", 2009, 3]]
+    assert result.rejects["reason"].tolist() == ["row_without_year"]
+    assert result.files.loc[0, ["data_year", "data_year_last"]].tolist() == [2008, 2009]
+    rows[1][0] = 2011
+    result = read_file(write_book(path, rows), relative_to=tmp_path)
+    assert (
+        "states the year 2011, but edition 2010 reports data year 2009"
+        in (result.files.loc[0, "reason"])
+    )
+
+
+def test_exports_of_platforms_and_turned_tables_are_refused_with_the_way_out(tmp_path):
+    rows = [["中国城市数据库", "", "", ""], ["指标", "地区", "2008", "2009"],
+            ["户籍人口(万人)", "石家庄市", 1, 2], ["户籍人口(万人)", "唐山市", 3, 4]]  # fmt: skip
+    reason = read(tmp_path, rows).files.loc[0, "reason"]
+    assert "column 1 names an indicator for each row" in reason
+    rows = [["2-5 人口", "", "", "", ""], ["指标", "单位", "石家庄市", "唐山市", "邯郸市"],
+            ["年末总人口", "万人", 1, 2, 3]]  # fmt: skip
+    assert "side by side in row 2: turn the table" in read(tmp_path, rows).files.loc[0, "reason"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030"])
+def test_a_table_saved_as_csv(tmp_path, encoding):
+    path = tmp_path / "yearbook" / "2010" / "2-1 人口.csv"
+    path.parent.mkdir(parents=True)
+    text = "2-1 人口,,\n单位：万人\n城市,年末总人口,\n,全市,市辖区\n"
+    text += '北京市,"1,180.7",12.5\n天津市,9,…\n'
+    path.write_bytes(text.encode(encoding))
+    result = read_file(path, relative_to=tmp_path)
+    assert result.observations["value"].tolist() == [1180.7, 12.5, 9.0]
+    assert result.observations["scope"].tolist() == ["city", "districts", "city"]
+    assert set(result.observations["unit_key"]) == {"万人"}
+
+
+@pytest.mark.parametrize(("written", "named"), [("xlsx", "xls"), ("xls", "xlsx"), ("xls", "et")])
+def test_workbooks_are_read_by_their_content(tmp_path, written, named):
+    path = write_book(tmp_path / "yearbook" / "2010" / f"2-1.{written}", PLAIN)
+    path = path.rename(path.with_suffix(f".{named}"))
+    assert len(read_file(path, relative_to=tmp_path).observations) == 4
+
+
+@pytest.mark.parametrize("dash", ["-", "—", "--", "－", "―"])
+def test_dashes_of_table_numbers(tmp_path, dash):
+    rows = [[f"2{dash}1续表1 continued 1", "", ""], *PLAIN[-4:]]
+    assert read(tmp_path, rows).files.loc[0, "table_no"] == "2-1"
+
+
+def test_footnote_letters_behind_numbers(tmp_path):
+    rows = [
+        ["城市", "年末总人口(万人)"],
+        ["北京市", "399.24 a)"],
+        ["天津市", "12 [b]"],
+        ["上海市", "7a"],
+    ]
+    result = read(tmp_path, rows)
+    assert result.observations["value"].tolist() == [399.24, 12]
+    assert "footnote mark a) removed" in result.observations.loc[0, "note"]
+    assert result.rejects["cell"].tolist() == ["B4"]
+
+
 def test_hidden_sheets_are_set_aside(tmp_path):
     import openpyxl
 
@@ -313,6 +440,7 @@ def test_edition_from_each_place(tmp_path):
         ("2011", "2010_2-1.xlsx", PLAIN, ["folder '2011' says edition 2011", "edition 2010"]),
         ("2010", "2-1.xlsx", [["2-1 人口(2010年)"], *PLAIN], ["title", "edition 2011"]),
         ("2010", "2-1 2012年鉴.xlsx", PLAIN, ["edition 2012"]),
+        ("2014年/2012", "2-1.xlsx", PLAIN, ["edition 2014", "edition 2012"]),
     ],
 )
 def test_disagreeing_editions_are_an_error_that_says_so(tmp_path, folder, name, rows, said):
@@ -322,6 +450,17 @@ def test_disagreeing_editions_are_an_error_that_says_so(tmp_path, folder, name, 
     assert result.files.iloc[0]["status"] == "rejected"
     for words in ["edition is not clear", "edition E reports data year E - 1", *said]:
         assert words in result.rejects.iloc[0]["detail"]
+
+
+def test_a_folder_that_may_mean_edition_or_data_year(tmp_path):
+    path = write_book(tmp_path / "yearbook" / "2014年" / "2-1.xlsx", PLAIN)
+    detail = read_file(path, relative_to=tmp_path).rejects.iloc[0]["detail"]
+    assert "may mean edition 2014 or the data of 2014, which edition 2015 reports" in detail
+    for title, year in (("2-1 人口(2013年)", 2013), ("2-1 人口(2014年)", 2014)):
+        rows = [[title, "", ""], *PLAIN]
+        path = write_book(tmp_path / "yearbook" / "2014年" / f"{year} 年.xlsx", rows)
+        path = path.rename(path.with_name("2-1.xlsx"))
+        assert set(read_file(path, relative_to=tmp_path).observations["data_year"]) == {year}
 
 
 def test_a_price_base_in_the_title_is_no_edition(tmp_path):

@@ -23,26 +23,36 @@ _EDITION = re.compile(
     re.IGNORECASE,
 )
 _DATA_YEAR = re.compile(rf"(?<!\d)({_YEAR})\s*年(?!鉴|版|不变|价|可比|为|以|起|及|前|后)")
+_EITHER = re.compile(rf"({_YEAR})\s*年")
 _BARE = re.compile(rf"(?<!\d)({_YEAR})(?!\d)")
 _DATA_BRACKET = re.compile(rf"[(（]\s*({_YEAR})\s*[)）]")
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One statement of the edition: where it stands, what it says."""
+    """One statement of the edition: where it stands, what it says.
+
+    ``other`` is the second reading of a statement that has two: a folder ``2014年`` may mean the
+    yearbook of 2014 or the data of 2014.
+    """
 
     where: str
     edition: int
+    other: int | None = None
 
 
 def from_path(relative: PurePath) -> list[Evidence]:
     """Editions that the folders and the name of a file state.
 
-    A bare year in a folder or at the start of a file name is an edition; ``2020年`` is a data year
-    and so means edition 2021.
+    A bare year in a folder or at the start of a file name is an edition; ``2020年`` in a name with
+    more to it is a data year and so means edition 2021. A folder ``2020年`` may mean either.
     """
     found: list[Evidence] = []
     for folder in relative.parts[:-1]:
+        either = _EITHER.fullmatch(fold(folder))
+        if either:
+            found.append(Evidence(f"folder {folder!r}", int(either[1]), int(either[1]) + 1))
+            continue
         found += [Evidence(f"folder {folder!r}", year) for year in _editions(folder)]
     name = relative.stem if relative.suffix else relative.name
     found += [Evidence(f"file name {relative.name!r}", year) for year in _editions(name)]
@@ -83,7 +93,15 @@ def agree(evidence: list[Evidence], subject: str) -> int:
     ExtractError
         If there is none, or if statements disagree; the message lists each with its place.
     """
-    editions = {e.edition for e in evidence}
+    editions = {e.edition for e in evidence if e.other is None}
+    either = [e for e in evidence if e.other is not None]
+    if either and not editions:
+        raise ExtractError(
+            f"{subject}: the edition is not clear: {either[0].where} may mean edition "
+            f"{either[0].edition} or the data of {either[0].edition}, which edition "
+            f"{either[0].other} reports. Name the folder by its edition, e.g. {either[0].edition}"
+        )
+    editions |= {e.edition for e in either if not editions <= {e.edition, e.other}}
     if not editions:
         raise ExtractError(
             f"{subject}: no edition in folder, file name or title. Put the file into a folder "

@@ -29,8 +29,8 @@ class Block:
     header : range
         Header rows. ``data`` are the rows below it, to the next block or the end.
     name_col, province_col, code_col, year_col, scope_col, item_col : int
-        Name column; columns of provinces, of codes, of the row's year, of its scope (全市 or 市辖区)
-        and of its indicator, where the table has them.
+        Name column; columns of provinces, of codes, of the row's year, of its scope (全市 or
+        市辖区) and of its indicator, where the table has them.
     columns : range
         Columns to the right of the name column up to the next table beside it.
     """

@@ -1,17 +1,19 @@
 """Cells that a workbook stores as 0.123 and shows as 12.3 %.
 
-Belongs here: finding percent-formatted cells of an xlsx, because the parser gives bare numbers and
-the printed figure is a hundred times the stored one. Does not belong here: any other format. The
-binary format (.xls) is not covered.
+Belongs here: finding percent-formatted cells, because the parser gives bare numbers and the printed
+figure is a hundred times the stored one. Does not belong here: any other number format.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
+import struct
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
+
+from dagster_project.extract.cfb import records, workbook_stream
 
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
@@ -40,6 +42,53 @@ def percent_cells(path: Path) -> dict[str, set[tuple[int, int]]]:
             if part in names and part.startswith("xl/worksheets/"):
                 found[sheet.get("name", "")] = _cells(archive, part, styles)
     return found
+
+
+# record types: MS-XLS 2.3
+_BOUND_SHEET, _BOF, _XF, _FORMAT = 0x0085, 0x0809, 0x00E0, 0x041E
+_NUMBER, _RK, _FORMULA, _MULTIPLE_RK = 0x0203, 0x027E, 0x0006, 0x00BD
+
+
+def percent_cells_xls(path: Path) -> dict[str, set[tuple[int, int]]]:
+    """As :func:`percent_cells`, of a binary workbook that has passed ``check_workbook``."""
+    book = workbook_stream(path)
+    sheets: dict[int, str] = {}  # place of the sheet's first record -> name
+    custom: set[int] = set()
+    styles: set[int] = set()
+    count = 0
+    found: dict[str, set[tuple[int, int]]] = {}
+    cells: set[tuple[int, int]] = set()
+    for kind, at, length in records(book):
+        record = book[at : at + length]
+        if kind == _BOUND_SHEET and length > 7:
+            sheets[struct.unpack_from("<I", record)[0]] = _text(record[6:], wide_length=False)
+        elif kind == _FORMAT and length > 4:
+            if "%" in re.sub(r'"[^"]*"|\\.', "", _text(record[2:], wide_length=True)):
+                custom.add(struct.unpack_from("<H", record)[0])
+        elif kind == _XF and length >= 4:
+            form = struct.unpack_from("<H", record, 2)[0]
+            if form in custom or str(form) in _BUILT_IN:
+                styles.add(count)
+            count += 1
+        elif kind == _BOF and at - 4 in sheets:
+            cells = found.setdefault(sheets[at - 4], set())
+        elif kind in (_NUMBER, _RK, _FORMULA) and length >= 6:
+            row, column, style = struct.unpack_from("<HHH", record)
+            if style in styles:
+                cells.add((row, column))
+        elif kind == _MULTIPLE_RK and length >= 6:
+            row, first = struct.unpack_from("<HH", record)
+            for number, place in enumerate(range(4, length - 7, 6)):
+                if struct.unpack_from("<H", record, place)[0] in styles:
+                    cells.add((row, first + number))
+    return found
+
+
+def _text(raw: bytes, *, wide_length: bool) -> str:
+    """A BIFF8 string: its length (one or two bytes), a flag for two-byte characters, the text."""
+    start = 3 if wide_length else 2
+    double = bool(raw[start - 1] & 1)
+    return raw[start:].decode("utf-16-le" if double else "latin-1", "replace")
 
 
 def _percent_styles(root: ElementTree.Element) -> set[str]:

@@ -22,10 +22,10 @@ from dagster_project.extract.yearbook.cells import read_cells
 from dagster_project.extract.yearbook.collect import Collector, TableMeta
 from dagster_project.extract.yearbook.entities import Entity, read_entities
 from dagster_project.extract.yearbook.headers import Column, read_columns
-from dagster_project.extract.yearbook.sheets import Sheet, open_sheets
+from dagster_project.extract.yearbook.sheets import TEXT_SUFFIXES, Sheet, open_sheets
 
 SOURCE = "yearbook"
-SUFFIXES = (".xls", ".xlsx", ".xlsm", ".et")
+SUFFIXES = (".xls", ".xlsx", ".xlsm", ".et", *TEXT_SUFFIXES)
 
 
 @dataclass
@@ -200,7 +200,10 @@ def _why_no_table(sheet: Sheet, crosswalk: Crosswalk) -> str:
     ]
     number, across = max(cities, key=lambda pair: len(pair[1]), default=(0, []))
     if len(across) > 2:
-        return f"the cities stand side by side in row {number}: turn the table (transpose), so that each city is a row"
+        return (
+            f"the cities stand side by side in row {number}: turn the table (transpose), so that "
+            "each city is a row"
+        )
     first = [fold(c) for row in sheet.rows for c in row if isinstance(c, str) and c.strip()][:3]
     shown = "; ".join(text[:40] for text in first) or "only numbers"
     return f"no name column and no known city in it; it begins with: {shown}"

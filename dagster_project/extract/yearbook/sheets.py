@@ -1,10 +1,12 @@
 """Workbooks as plain grids: every sheet as rows of cells plus its merged ranges.
 
-Belongs here: opening xls and xlsx safely. Does not belong here: what the cells mean (``layout``).
+Belongs here: opening xls, xlsx and csv safely. Does not belong here: what the cells mean
+(``layout``).
 """
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
@@ -14,8 +16,10 @@ from python_calamine import CalamineError, SheetVisibleEnum
 
 from dagster_project.extract.safety import DEFAULT_LIMITS, Limits, check_workbook
 from dagster_project.extract.schema import ExtractError
-from dagster_project.extract.table_open import open_book
-from dagster_project.extract.yearbook.percent import percent_cells
+from dagster_project.extract.table_open import open_book, read_delimited
+from dagster_project.extract.yearbook.percent import percent_cells, percent_cells_xls
+
+TEXT_SUFFIXES = (".csv", ".tsv")
 
 
 @dataclass
@@ -45,16 +49,18 @@ class Sheet:
 
 
 def open_sheets(path: Path, limits: Limits = DEFAULT_LIMITS) -> list[Sheet]:
-    """All worksheets of a workbook, in file order; chart sheets are left out.
+    """All worksheets of a workbook (or the one of a csv), in file order; no chart sheets.
 
     Raises
     ------
     ExtractError
         If the file is no workbook, is damaged or protected, or breaks a safety limit.
     """
+    if path.suffix.lower() in TEXT_SUFFIXES:
+        return [_text_sheet(path, limits)]
     kind = check_workbook(path, limits)
     try:
-        percent = percent_cells(path) if kind == "xlsx" else {}
+        percent = percent_cells(path) if kind == "xlsx" else percent_cells_xls(path)
         with open_book(path, kind) as book:
             sheets = []
             for meta in book.sheets_metadata:
@@ -71,7 +77,7 @@ def open_sheets(path: Path, limits: Limits = DEFAULT_LIMITS) -> list[Sheet]:
                 hidden = meta.visible != SheetVisibleEnum.Visible
                 shown = percent.get(meta.name, set())
                 sheets.append(Sheet(meta.name, rows, merges, hidden, shown))
-    except (CalamineError, OSError, ValueError, ParseError, BadZipFile) as error:
+    except (CalamineError, OSError, ValueError, ParseError, BadZipFile, struct.error) as error:
         raise ExtractError(
             f"{path.name}: the {kind} workbook cannot be read ({error}); open it in Excel and save "
             "it again as .xlsx"
@@ -87,3 +93,14 @@ def open_sheets(path: Path, limits: Limits = DEFAULT_LIMITS) -> list[Sheet]:
     if not sheets:
         raise ExtractError(f"{path.name}: the workbook has no worksheet")
     return sheets
+
+
+def _text_sheet(path: Path, limits: Limits) -> Sheet:
+    """A table that was saved as text: one sheet without merged cells."""
+    rows = read_delimited(path, limits)
+    width = max((len(row) for row in rows), default=0)
+    if len(rows) * width > limits.cells or width > limits.columns:
+        raise ExtractError(
+            f"{path.name}: {len(rows):,} rows of up to {width:,} cells; split the file"
+        )
+    return Sheet(path.stem, [row + [""] * (width - len(row)) for row in rows])
