@@ -201,7 +201,7 @@ def _sizes(folder: Path) -> list[str]:
     """What a run that was not full made smaller, and in how many columns."""
     diagnostics = pd.read_parquet(folder / "diagnostics.parquet")
     counts = diagnostics.loc[diagnostics["name"] == "size", "text"].value_counts()
-    return [f"{text} ({n} columns)" for text, n in counts.items()]
+    return [f"{text} ({n} column{'s' * (n > 1)})" for text, n in counts.items()]
 
 
 def _variables(study: spec.Study, settings: Settings) -> list[str]:
