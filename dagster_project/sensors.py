@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from dagster_project import arrival, ingest
+from dagster_project import arrival, background, ingest
 from dagster_project.assets.arrivals import editions
 from dagster_project.extract.discover import UNRECOGNISED, LandingFile
 from dagster_project.extract.schema import ExtractError
@@ -16,6 +16,8 @@ from dagster_project.jobs import everything
 from dagster_project.resources import PilotPanel
 from dagster_project.settings import load_settings
 
+# How long a tick waits for the content of files; Dagster ends it after 60 s.
+WAIT_SECONDS = 20.0
 _RUN_KEY = "dagster/run_key"
 _TAKES = (
     dg.DagsterRunStatus.QUEUED,
@@ -92,9 +94,17 @@ def landing_files(
             f"they stand still: {arrival.shown(moving)}",
         )
     try:
-        files = ingest.scan(settings)
+        files = background.scan(settings, now, WAIT_SECONDS)
     except (ingest.EmptyLandingError, ExtractError) as error:
         return dg.SkipReason(str(error))
+    if files is None:
+        size = sum(size for size, _ in now.values())
+        largest = sorted(now, key=lambda path: (-now[path][0], path))
+        return dg.SkipReason(
+            f"still reading {len(now)} files ({size / 1e9:.1f} GB) for their content, for "
+            f"{background.seconds_so_far(settings):.0f} s now; the run starts when all are known. "
+            f"The largest: {arrival.shown(largest)}"
+        )
     found = arrival.content(landing, files)
     aside = arrival.skipped(landing, files)
     note = f"; left aside: {arrival.shown(aside, '; ')}" if aside else ""

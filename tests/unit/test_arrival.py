@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from pathlib import Path
 
 import dagster as dg
 import pandas as pd
 import pytest
 
-from dagster_project import arrival, ingest
+from dagster_project import arrival, ingest, sensors
 from dagster_project.assets.arrivals import arrival_key, arrival_specs
 from dagster_project.definitions import build_definitions
 from dagster_project.extract.discover import discover
@@ -134,6 +136,41 @@ def test_a_corrected_roster_is_new_content(folder):
     _drop(folder.landing, "rosters/innovative.csv", b"city_code\n440300\n")
     (request,) = _settle(folder)[0]
     assert request.tags["pilot_panel/new"] == "rosters/innovative.csv"
+
+
+def test_a_look_that_takes_long_goes_on_behind_the_ticks(folder, monkeypatch):
+    go_on, looks = threading.Event(), []
+
+    def slow(settings):
+        looks.append(settings.landing_dir)
+        assert go_on.wait(30)
+        return scan(settings)
+
+    scan = ingest.scan
+    monkeypatch.setattr(ingest, "scan", slow)
+    monkeypatch.setattr(sensors, "WAIT_SECONDS", 0.05)
+    _drop(folder.landing, "yearbook/2023/a.xlsx", b"a" * 1000)
+    folder.look()
+    for _ in range(2):
+        started = time.monotonic()
+        requests, reason, _ = folder.look()
+        assert time.monotonic() - started < 5
+        assert requests == []
+        assert "still reading 1 files" in reason
+        assert "yearbook/2023/a.xlsx" in reason
+    assert len(looks) == 1, "the second tick asks for the look of the first"
+    # A file that comes meanwhile is waited for, and looked at when the first look has ended.
+    _drop(folder.landing, "yearbook/2023/b.xlsx", b"b")
+    assert "stand still" in folder.look()[1]
+    assert "still reading 2 files" in folder.look()[1]
+    go_on.set()
+    monkeypatch.setattr(sensors, "WAIT_SECONDS", 20.0)
+    deadline = time.monotonic() + 20
+    requests = folder.look()[0]
+    while not requests and time.monotonic() < deadline:
+        requests = folder.look()[0]
+    (request,) = requests
+    assert request.tags["pilot_panel/new"] == "yearbook/2023/a.xlsx, yearbook/2023/b.xlsx"
 
 
 def test_unfinished_downloads_are_not_waited_for(folder):
