@@ -71,13 +71,9 @@ class Stage:
         if nodes == self.nodes:
             own = set(self.keys)
             between = {t for t in self.tests if not self._models(t) <= own}
-            arguments: list[str] = []
-            select = [self.select, *self._names(between)]
-        else:
-            arguments = ["--indirect-selection", "empty"]
-            select = self._names(nodes)
-        exclude = ["--exclude", self.exclude] if self.exclude else []
-        return [*arguments, "--select", " ".join(select), *exclude]
+            exclude = ["--exclude", self.exclude] if self.exclude else []
+            return ["--select", " ".join([self.select, *self._names(between)]), *exclude]
+        return ["--indirect-selection", "empty", "--select", " ".join(self._names(nodes))]
 
     def _models(self, test: str) -> set[str]:
         parents = self.manifest["nodes"][test]["depends_on"]["nodes"]

@@ -1,0 +1,182 @@
+"""Which dbt nodes a run may keep: exactly those that nothing new reaches."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from dagster_project.dbt_project import PanelTranslator
+from dagster_project.dbt_stage import Stage
+from dagster_project.settings import Settings
+from dagster_project.warehouse_state import (
+    Built,
+    WarehouseState,
+    lake_fingerprints,
+    node_fingerprints,
+    project_fingerprint,
+)
+
+
+def _node(kind: str, name: str, *parents: str) -> dict:
+    return {
+        "resource_type": kind,
+        "name": name,
+        "fqn": ["pilot_panel", "marts", name],
+        "depends_on": {"nodes": list(parents)},
+    }
+
+
+RAW, ROSTERS = "source.p.lake.raw", "source.p.derived.roster_overrides"
+MANIFEST = {
+    "sources": {
+        RAW: {"name": "raw", "source_name": "lake"},
+        ROSTERS: {"name": "roster_overrides", "source_name": "derived"},
+    },
+    "nodes": {
+        "seed.p.cities": _node("seed", "cities"),
+        "model.p.values": _node("model", "values", RAW, "seed.p.cities"),
+        "model.p.flags": _node("model", "flags", ROSTERS, "seed.p.cities"),
+        "model.p.panel": _node("model", "panel", "model.p.values", "model.p.flags"),
+        "test.p.flags_known": _node("test", "flags_known", "model.p.flags", "seed.p.cities"),
+        "test.p.panel_known": _node("test", "panel_known", "model.p.panel", "seed.p.cities"),
+    },
+}
+
+
+def _changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {name.split(".")[-1] for name in before if before[name] != after[name]}
+
+
+def test_news_reach_what_rests_on_them_and_nothing_else():
+    before = node_fingerprints(MANIFEST, "code", {RAW: "1", ROSTERS: "1"})
+    rosters = node_fingerprints(MANIFEST, "code", {RAW: "1", ROSTERS: "2"})
+    assert _changed(before, rosters) == {"flags", "panel", "flags_known", "panel_known"}
+    values = node_fingerprints(MANIFEST, "code", {RAW: "2", ROSTERS: "1"})
+    assert _changed(before, values) == {"values", "panel", "panel_known"}
+    code = node_fingerprints(MANIFEST, "other code", {RAW: "1", ROSTERS: "1"})
+    assert _changed(before, code) == {name.split(".")[-1] for name in MANIFEST["nodes"]}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    home = Settings(data_home=tmp_path / "data", landing=None)
+    for name in ("raw/yearbook/2020.parquet", "derived/roster_overrides.parquet"):
+        (home.lake / name).parent.mkdir(parents=True, exist_ok=True)
+        (home.lake / name).write_bytes(b"one")
+    return home
+
+
+def test_content_names_and_absence_of_partitions_are_news(settings: Settings):
+    before = lake_fingerprints(settings.lake, MANIFEST)
+    partition = settings.lake / "raw" / "yearbook" / "2020.parquet"
+    partition.write_bytes(b"one")
+    assert lake_fingerprints(settings.lake, MANIFEST) == before, "written again, the same"
+    partition.write_bytes(b"two")
+    assert _changed(before, lake_fingerprints(settings.lake, MANIFEST)) == {"raw"}
+    partition.rename(partition.with_name("2021.parquet"))
+    renamed = lake_fingerprints(settings.lake, MANIFEST)
+    assert _changed(before, renamed) == {"raw"}
+    partition.with_name("2021.parquet").unlink()
+    assert _changed(renamed, lake_fingerprints(settings.lake, MANIFEST)) == {"raw"}
+    (settings.lake / "derived" / "roster_overrides.parquet").unlink()
+    assert _changed(before, lake_fingerprints(settings.lake, MANIFEST)) == {
+        "raw",
+        "roster_overrides",
+    }
+
+
+def test_a_source_that_nobody_watches_is_an_error(settings: Settings):
+    stranger = {"sources": {"source.p.other.news": {"name": "news", "source_name": "other"}}}
+    with pytest.raises(KeyError, match="news"):
+        lake_fingerprints(settings.lake, stranger)
+
+
+def test_settings_seeds_and_place_decide_what_dbt_builds(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    project = tmp_path / "dbt"
+    (project / "seeds").mkdir(parents=True)
+    (project / "seeds" / "cities.csv").write_text("city_code\n110000\n")
+    monkeypatch.setattr("dagster_project.warehouse_state.DBT_PROJECT_DIR", project)
+    before = project_fingerprint(settings, {"min_confidence": "verified"})
+    assert project_fingerprint(settings, {"min_confidence": "verified"}) == before
+    (project / "target").mkdir()
+    (project / "target" / "compiled.sql").write_text("select 1")
+    assert project_fingerprint(settings, {"min_confidence": "verified"}) == before
+    assert project_fingerprint(settings, {"min_confidence": "uncertain"}) != before
+    elsewhere = Settings(data_home=tmp_path / "elsewhere", landing=None)
+    assert project_fingerprint(elsewhere, {"min_confidence": "verified"}) != before
+    (project / "seeds" / "cities.csv").write_text("city_code\n120000\n")
+    assert project_fingerprint(settings, {"min_confidence": "verified"}) != before
+
+
+def _write_warehouse(settings: Settings, value: int) -> None:
+    with duckdb.connect(str(settings.warehouse)) as connection:
+        connection.execute(f"create or replace table panel as select {value} as grp")
+
+
+def test_the_record_vouches_for_the_file_that_it_knows(settings: Settings):
+    _write_warehouse(settings, 1)
+    state = WarehouseState.load(settings)
+    assert state.nodes == {}
+    state.nodes["model.p.panel"] = Built("f", "run-of-today", rows=1, preview="| grp |")
+    state.nodes["test.p.panel_known"] = Built(
+        "f", "run-of-today", passed=True, severity="ERROR", check=["marts", "panel", "known"]
+    )
+    state.save(settings)
+    again = WarehouseState.load(settings)
+    assert again.nodes == state.nodes
+    assert again.unchanged({"model.p.panel": "f", "test.p.panel_known": "g", "x": "f"}) == {
+        "model.p.panel"
+    }
+    _write_warehouse(settings, 2)
+    assert WarehouseState.load(settings).nodes == {}, "another hand has written the warehouse"
+
+
+def test_without_record_or_warehouse_everything_is_built(settings: Settings):
+    _write_warehouse(settings, 1)
+    state = WarehouseState(settings.cache / "warehouse_state.json", {"a": Built("f", "r")})
+    state.save(settings)
+    stored = state.path.read_text()
+    for damaged in ("", "[]", json.dumps({"nodes": {"a": {"unknown": 1}}}), stored[:40]):
+        state.path.write_text(damaged)
+        assert WarehouseState.load(settings).nodes == {}
+    state.path.write_text(stored)
+    assert WarehouseState.load(settings).nodes
+    state.forget()
+    assert WarehouseState.load(settings).nodes == {}
+    state.path.write_text(stored)
+    settings.warehouse.unlink()
+    assert WarehouseState.load(settings).nodes == {}
+
+
+def test_a_test_between_the_steps_belongs_to_the_later_one():
+    translator = PanelTranslator()
+    keys = {u: translator.get_asset_key(n) for u, n in MANIFEST["nodes"].items()}
+    early = Stage.of(
+        MANIFEST,
+        translator,
+        [keys["seed.p.cities"], keys["model.p.values"], keys["model.p.flags"]],
+        set(),
+        select="tag:base",
+        exclude="tag:outcomes",
+    )
+    late = Stage.of(
+        MANIFEST, translator, [keys["model.p.panel"]], set(early.keys), select="tag:outcomes"
+    )
+    assert early.tests == {"test.p.flags_known"}
+    assert late.tests == {"test.p.panel_known"}
+    assert list(early.keys).index("seed.p.cities") < list(early.keys).index("model.p.flags")
+    # dbt's cautious selection leaves out a test of a table that another step has built.
+    assert late.selection(late.nodes) == ["--select", "tag:outcomes panel_known"]
+    assert early.selection(early.nodes) == ["--select", "tag:base", "--exclude", "tag:outcomes"]
+    due = {"model.p.flags", "test.p.flags_known"}
+    assert early.selection(due) == [
+        "--indirect-selection",
+        "empty",
+        "--select",
+        "flags flags_known",
+    ]
