@@ -399,6 +399,44 @@ def test_footnote_letters_behind_numbers(tmp_path):
     assert result.rejects["cell"].tolist() == ["B4"]
 
 
+def test_jilin_is_a_city_where_no_provinces_are_named(tmp_path):
+    rows = [["城市", "年末总人口(万人)"], ["长 春", 1], ["吉 林", 2], ["武 汉", 3]]
+    frame = read(tmp_path, rows).observations
+    assert frame["section"].tolist() == ["prefecture"] * 3
+    assert frame["province_printed"].isna().all()
+    rows[1:1] = [["湖 北", 9], ["宜 昌", 4], ["吉 林", 8]]
+    frame = read(tmp_path, rows).observations
+    got = frame[["entity_printed", "section", "value"]].values.tolist()
+    assert got[2:4] == [["吉林", "province", 8], ["长春", "prefecture", 1]]
+    assert got[4] == ["吉林", "prefecture", 2]
+
+
+def test_a_unit_printed_once_goes_for_the_columns_under_one_head(tmp_path):
+    rows = [["2-9 国内生产总值(2009年)", "", "", "", ""],
+            ["城市", "国内生产总值", "", "人均国内生产总值", ""],
+            ["", "(万元)", "", "(元)", ""],
+            ["", "地区", "市区", "地区", "市区"],
+            ["北 京", 1, 2, 3, 4], ["天 津", 5, 6, 7, 8]]  # fmt: skip
+    frame = read(tmp_path, rows).observations
+    assert frame["unit_key"].tolist() == ["万元", "万元", "元", "元"] * 2
+    assert frame["scope"].tolist() == ["city", "districts"] * 4
+
+
+def test_a_year_before_the_indicator_is_the_year_of_its_column(tmp_path):
+    heads = ("2009年年末总人口(万人)", "2008年年末总人口(万人)", "1990年不变价工业总产值(万元)")
+    rows = [["城市", *heads], ["北京市", 1, 2, 3], ["天津市", 4, 5, 6]]
+    frame = read(tmp_path, rows).observations
+    assert frame["data_year"].tolist() == [2009, 2008, 2009] * 2
+    assert set(frame["indicator_key"]) == {"年末总人口", "不变价工业总产值"}
+
+
+def test_a_count_of_county_level_cities_is_no_column_of_names(tmp_path):
+    rows = [["城市", "City", "县级区划数(个)", "", ""], ["", "", "", "县级市", "县"],
+            ["北京市", "Beijing", 3, 1, 2], ["天津市", "Tianjin", 6, 4, 5]]  # fmt: skip
+    result = read(tmp_path, rows)
+    assert sorted(result.observations["value"]) == [1, 2, 3, 4, 5, 6]
+
+
 def test_hidden_sheets_are_set_aside(tmp_path):
     import openpyxl
 

@@ -56,6 +56,7 @@ def read_entities(
     province: str | None = None
     city: object = None
     below = _merged_below(sheet, block)
+    opened = _opens_provinces(sheet, block, crosswalk)
     for r in block.data:
         row = sheet.rows[r]
         cell = row[block.name_col]
@@ -72,7 +73,7 @@ def read_entities(
             continue
         name = words.place_name(cell)
         _, marks = split_marks(cell)
-        kind = _kind(cell, name, filled, province, crosswalk, block.province_col is not None)
+        kind = _kind(cell, name, filled, province, crosswalk, opened)
         if kind == "province":
             name = province = _SUM_OF.sub("", name)
         beside = _text(row, block.province_col)
@@ -119,6 +120,17 @@ def _date(entity: Entity, cell: object) -> None:
         entity.bad_year = text or "blank"
 
 
+def _opens_provinces(sheet: Sheet, block: Block, crosswalk: Crosswalk) -> bool:
+    """Whether rows of provinces stand among the cities, so that 吉林 may be one of them."""
+    if block.province_col is not None:
+        return False
+    names = (words.place_name(sheet.rows[r][block.name_col]) for r in block.data)
+    return any(
+        name not in crosswalk and crosswalk.province_code(_SUM_OF.sub("", name)) is not None
+        for name in names
+    )
+
+
 _SUM_OF = re.compile(r"(?:合计|小计|总计)$")  # 河北省合计
 _MUNICIPALITY_NAMES = frozenset(
     name for short in ("北京", "天津", "上海", "重庆") for name in (short, short + "市")
@@ -131,14 +143,14 @@ def _kind(
     filled: bool,
     province: str | None,
     crosswalk: Crosswalk,
-    has_province_column: bool,
+    opened: bool,
 ) -> Kind:
     if words.is_total(cell):
         return "national"
     if name in _MUNICIPALITY_NAMES:
         return "place"
     code = crosswalk.province_code(_SUM_OF.sub("", name))
-    if code is not None and not has_province_column:
+    if code is not None and (opened or name not in crosswalk):
         # 吉林 without a suffix is the city once its province has been opened
         inside = province is not None and crosswalk.province_code(province) == code
         return "place" if inside and name in crosswalk else "province"

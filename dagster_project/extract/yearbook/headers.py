@@ -22,6 +22,8 @@ from dagster_project.extract.yearbook.layout import Block, blank
 from dagster_project.extract.yearbook.sheets import Sheet
 
 _YEAR_LEVEL = re.compile(r"((?:19[89]|20\d)\d)年?")
+# 2014年年末总人口, but not 1990年不变价工业总产值
+_YEAR_BEFORE = re.compile(r"((?:19[89]|20\d)\d)年(?!不变|价|可比|为|以|起|及|前|后)(?=.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,9 @@ def _filled(sheet: Sheet, block: Block, wanted: list[int]) -> list[list[str]]:
                 continue
             if any(origin[k][j] != origin[k][j - 1] for k in range(i)):
                 continue
-            if parse_header(texts[i][j - 1]).key:
+            beside = parse_header(texts[i][j - 1])
+            # a unit printed once goes for all columns under the same head
+            if beside.key or (beside.unit and any(texts[k][j] for k in range(i))):
                 texts[i][j], origin[i][j] = texts[i][j - 1], origin[i][j - 1]
     return texts
 
@@ -121,6 +125,8 @@ def _column(
         if match := _YEAR_LEVEL.fullmatch(fold(level).replace(" ", "")):
             year = int(match[1])
             continue
+        if before := _YEAR_BEFORE.match(fold(level).replace(" ", "")):
+            year = int(before[1])
         header = parse_header(level)
         leaf = leaf_scope(level) if depth == len(path) - 1 and depth > 0 else header.scope
         scope = leaf or scope

@@ -208,7 +208,9 @@ def _block(
         elif any(words.is_province_label(h) for h in heads):
             block.province_col = column
             block.skipped[column] = "provinces"
-        elif heads and all(words.is_label(h) for h in heads):
+        elif (
+            heads and all(words.is_label(h) for h in heads) and not _has_digits(rows, data, column)
+        ):
             block.skipped[column] = "names in English"
         elif any(words.is_number_label(h) for h in heads):
             block.skipped[column] = "row numbers"
@@ -236,6 +238,11 @@ def _row_attribute(
         block.item_col = column
         return "indicators"
     return None
+
+
+def _has_digits(rows: list[list[object]], data: range, column: int) -> bool:
+    """Whether any cell below the header holds a number (县级市 may head a count of such cities)."""
+    return any(parse_number(rows[r][column]).kind == "number" for r in data)
 
 
 def _is_text_column(rows: list[list[object]], data: range, column: int) -> bool:
