@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from dagster_project.extract.grid_names import GRID_SUFFIXES, grid_year
+from dagster_project.extract.grid_names import GRID_SUFFIXES, check_product, grid_year
 from dagster_project.extract.grids import GRID_LIMITS
 from dagster_project.extract.safety import Limits, check_path
 from dagster_project.extract.schema import ExtractError
@@ -165,6 +165,7 @@ def _source(relative: PurePosixPath, mappings: dict[str, TableMapping]) -> tuple
                 f"unrecognised: expected {expected} in {folder}/, not {suffix}"
                 f"{_hint(suffix, folder)}"
             )
+        check_product(relative.name, source)
         year = grid_year(relative.name, source)
         return source, str(year) if year else _without_year(source, relative)
     if suffix not in TABLE_SUFFIXES:

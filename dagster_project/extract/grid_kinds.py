@@ -79,7 +79,8 @@ GRID_SOURCES: dict[str, GridKind] = {
         ),
     ),
     "nightlights": GridKind(
-        GridRule(None, _LIGHT, "DN", (-100.0, 1e6)),
+        # DMSP composites are 0 to 63; 255 marks cells without a cloud-free observation
+        GridRule(None, _LIGHT, "DN", (-100.0, 1e6), byte_missing=255),
         (Statistic("night_light", "sum", "DN"), Statistic("night_light_mean", "mean", "DN")),
     ),
     "elevation": GridKind(

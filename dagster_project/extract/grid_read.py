@@ -46,6 +46,8 @@ class GridRule:
     scaled_integers
         Whether products of this kind store scaled whole numbers: such a file without a unit and a
         scale factor is refused, because 399 may mean 39.9.
+    byte_missing
+        What images of one byte per cell use for "no data" without declaring it.
     """
 
     variables: tuple[str, ...] | None
@@ -53,6 +55,7 @@ class GridRule:
     unit_when_silent: str | None
     valid: tuple[float, float]
     scaled_integers: bool = False
+    byte_missing: int | None = None
 
 
 @dataclass(frozen=True)
@@ -253,6 +256,8 @@ def _read_geotiff(
             values = _floating(image.read(1, window=window))
             if image.nodata is not None and not np.isnan(image.nodata):
                 values[values == np.asarray(image.nodata).astype(values.dtype)] = np.nan
+            elif image.nodata is None and stored == np.uint8 and rule.byte_missing is not None:
+                values[values == rule.byte_missing] = np.nan
             scale, offset = image.scales[0], image.offsets[0]
             if (scale, offset) != (1.0, 0.0):
                 values = values * scale + offset

@@ -168,6 +168,17 @@ def test_files_of_the_right_product_pass(name, kind):
     assert grid_year(name, kind)
 
 
+def test_cells_without_observation_in_dmsp_images_are_no_light(town, tmp_path):
+    values = np.full((150, 150), 10, dtype="u1")
+    values[75:90, 55:60] = 255
+    name = "F182010.v4d_web.stable_lights.avg_vis.tif"
+    path = _tiff(values, tmp_path / name, west=105, north=40, step=0.1)
+    result = read_grid(path, "nightlights", town, None, relative_to=tmp_path)
+    means = result.observations.set_index("indicator_key")["value"]
+    assert means["night_light_mean"] == 10
+    assert "valid cells cover" in result.observations["note"].iloc[0]
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "said"),
     [
