@@ -23,6 +23,8 @@ import pyarrow.parquet as pq
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource
 from packaging.version import Version
 
+from dagster_project.headers import HEADERS
+from dagster_project.headers import SCHEMA as HEADERS_SCHEMA
 from dagster_project.lake import Lake, replacing
 from dagster_project.resources import exclusive
 from dagster_project.settings import DBT_PROJECT_DIR, Settings
@@ -67,6 +69,7 @@ DERIVED[OVERRIDES] = pa.schema(
         ("line", pa.int32()),  # of the user's file, the header being line 1
     ]
 )
+DERIVED[HEADERS] = HEADERS_SCHEMA
 _GROUPS = {"staging": "staging", "intermediate": "intermediate", "marts": "marts"}
 
 

@@ -69,7 +69,8 @@ class Lake:
             leftover.unlink(missing_ok=True)
         for kind, schema in KINDS.items():
             path = self.path(kind, "_empty", "_empty")
-            if not path.exists():
+            # also when the kind has got a column since: one shape for all files of a kind
+            if not path.exists() or pq.read_schema(path).names != schema.names:
                 with replacing(path) as temporary:
                     pq.write_table(schema.empty_table(), temporary)
 

@@ -12,7 +12,9 @@ import pandas as pd
 from dagster_project import arrival, ingest
 from dagster_project.assets.arrivals import MONTHLY_LOOK, arrival_specs, report_arrivals
 from dagster_project.dbt_project import OVERRIDES
+from dagster_project.extract import registry
 from dagster_project.extract.boundaries import city_geography
+from dagster_project.headers import HEADERS, write_headers
 from dagster_project.lake import KINDS, Lake, code_version, replacing, write_frame
 from dagster_project.resources import PilotPanel
 from dagster_project.rosters import ingest_rosters
@@ -51,6 +53,7 @@ def preview(frame: pd.DataFrame, rows: int = 8) -> dg.MarkdownMetadataValue:
 def landing(context: dg.AssetExecutionContext, pilot_panel: PilotPanel) -> dg.MaterializeResult:
     """List the landing folder (writing the sample first, where the dataset is the sample)."""
     settings = pilot_panel.settings()
+    registry.load()  # a registry that contradicts itself stops the run before anything is read
     settings.prepare()
     Lake(settings.lake).prepare()
     if settings.uses_sample:
@@ -217,6 +220,34 @@ def build_catalogue(sources: tuple[str, ...]) -> dg.AssetsDefinition:
     return lake_catalogue
 
 
+def build_headers(sources: tuple[str, ...]) -> dg.AssetsDefinition:
+    """The headers of every table read that the registry does not know, or knows twice."""
+
+    @dg.asset(
+        key=["lake", HEADERS],
+        deps=[dg.AssetKey(["raw", s]) for s in sources],
+        group_name=GROUP,
+        kinds={"parquet", "python"},
+        owners=OWNERS,
+        description="Headers that map to no indicator, or to one that another column of the same "
+        "table has, with the nearest registered spellings.",
+    )
+    def headers(context: dg.AssetExecutionContext, pilot_panel: PilotPanel) -> dg.MaterializeResult:
+        found = write_headers(pilot_panel.settings().lake)
+        counts = found.groupby("status")["cells"].agg(["size", "sum"])
+        for status, row in counts.iterrows():
+            context.log.info(f"headers {status}: {row['size']}, {row['sum']:,} cells")
+        columns = ["file", "indicator_key", "unit_key", "status", "candidates"]
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": len(found),
+                "preview": preview(found[columns].drop_duplicates(columns[1:]), rows=40),
+            }
+        )
+
+    return headers
+
+
 def source_assets() -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """All assets of this stage."""
     sources = ingest.all_sources()
@@ -226,5 +257,6 @@ def source_assets() -> list[dg.AssetsDefinition | dg.AssetSpec]:
         city_geography_asset,
         roster_overrides,
         build_catalogue(sources),
+        build_headers(sources),
         *arrival_specs(),
     ]

@@ -56,22 +56,34 @@ class Spelling:
     valid_from: int | None
     valid_to: int | None
     note: str
+    line: int = 0  # of indicator_spellings.csv, the header being line 1
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A registered spelling near an unmapped header; ``score`` is 1 for the same text."""
+    """A registered spelling near an unmapped header; ``score`` is 1 for the same text.
+
+    ``indicator_key`` is the spelling, or the indicator's Chinese name where that is nearer.
+    """
 
     indicator: str
     indicator_key: str
     score: float
     units: tuple[str, ...]
 
+    @property
+    def distance(self) -> float:
+        """0 for the same text, 1 for no character in common."""
+        return round(1 - self.score, 3)
+
+    def __str__(self) -> str:
+        return f"{self.indicator} ({self.indicator_key}, {self.distance:.2f})"
+
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """Outcome of one lookup: ``mapped``, ``unmapped``, ``unit_unknown`` (the key is known in other
-    units only) or ``no_unit`` (no unit printed, and none recorded)."""
+    """Outcome of one lookup: ``mapped``, ``unmapped``, ``unit_unknown`` (the key is known, but the
+    unit cannot be converted) or ``no_unit`` (no unit printed, and none recorded)."""
 
     status: str
     indicator: str | None = None
@@ -100,6 +112,11 @@ class Registry:
         self._index: dict[tuple[str, str], list[Spelling]] = defaultdict(list)
         for spelling in spellings:
             self._index[spelling.source, spelling.indicator_key].append(spelling)
+        # The Chinese names, for sources whose spellings stand in a mapping file instead.
+        self._names = [
+            (i.label_zh, [Spelling("", i.label_zh, i.unit, "", i.indicator, None, None, "name")])
+            for i in indicators
+        ]
         problems = self._problems(indicators)
         if problems:
             raise RegistryError("the indicator registry is wrong: " + "; ".join(problems))
@@ -131,7 +148,9 @@ class Registry:
                         what = "twice" if a.indicator == b.indicator else "two indicators"
                         problems.append(
                             f"{source} {key!r} ({a.unit_key or 'no unit'}) maps to {what}: "
-                            f"{a.indicator}, {b.indicator}"
+                            f"{a.indicator} (line {a.line}), {b.indicator} (line {b.line} of "
+                            "indicator_spellings.csv); keep one, or tell them apart by scope or "
+                            "years"
                         )
         return problems
 
@@ -142,23 +161,35 @@ class Registry:
     def lookup(
         self, source: str, key: str, unit: str, scope: str = "", year: int | None = None
     ) -> Mapping:
-        """Map one header. ``unit`` is the normal form, empty when none was printed."""
+        """Map one header. ``unit`` is the normal form, empty when none was printed.
+
+        The code of an indicator is a spelling of it in every source: mapping files name it. A unit
+        that no spelling lists is accepted if it can be converted. The warehouse follows the same
+        rules in SQL (``int_indicator_resolution``).
+        """
         rows = [
             s
             for s in self._index.get((source, key), [])
             if (not s.scope or s.scope == scope)
             and (year is None or (s.valid_from or 0) <= year <= (s.valid_to or 9999))
         ]
+        if key in self.indicators:
+            unit_of = self.indicators[key].unit
+            rows.append(Spelling(source, key, unit_of, "", key, None, None, "its own code"))
         if not rows:
             return Mapping("unmapped")
         for s in rows:
             if s.unit_key == unit:
                 target = self.indicators[s.indicator].unit
                 return Mapping("mapped", s.indicator, self.factor(unit, target) if unit else 1.0)
-        return Mapping("unit_unknown" if unit else "no_unit", rows[0].indicator)
+        known = rows[0].indicator
+        factor = self.factor(unit, self.indicators[known].unit) if unit else None
+        if factor is not None:
+            return Mapping("mapped", known, factor)
+        return Mapping("unit_unknown" if unit else "no_unit", known)
 
     def nearest(self, key: str, *, source: str = "yearbook", n: int = 5) -> list[Candidate]:
-        """Registered spellings most like a header, best first.
+        """Registered spellings and names most like a header, best first.
 
         The score is the share of common characters in order (Ratcliff-Obershelp); the lowest level
         of a nested header is compared on its own too, because parents vary more than leaves.
@@ -168,9 +199,9 @@ class Registry:
         matcher.set_seq2(key)
         leaf_matcher.set_seq2(leaf)
         best: dict[str, Candidate] = {}
-        for (origin, spelling), rows in self._index.items():
-            if origin != source:
-                continue
+        pool = [(k, rows) for (origin, k), rows in self._index.items() if origin == source]
+        pool += self._names
+        for spelling, rows in pool:
             matcher.set_seq1(spelling)
             score = matcher.ratio() if matcher.quick_ratio() > 0.35 else 0.0
             if leaf != key:
@@ -189,8 +220,7 @@ class Registry:
         -------
         DataFrame
             Columns ``source, file, sheet, table_no, section, data_year, indicator_key, scope,
-            unit_key, col, cells, status, indicator, candidates``; ``candidates`` lists the nearest
-            spellings of headers that are not mapped.
+            unit_key, col, cells`` and those of :meth:`judged`.
         """
         keys = ["source", "file", "sheet", "table_no", "section", "data_year", "indicator_key"]
         keys += ["scope", "unit_key", "col"]
@@ -198,29 +228,46 @@ class Registry:
         for name in ("unit_key", "scope", "indicator_key"):
             frame[name] = frame[name].fillna("")
         counted = frame.groupby(keys, dropna=False, sort=False).size().reset_index(name="cells")
+        return self.judged(counted)
+
+    def judged(self, counted: pd.DataFrame) -> pd.DataFrame:
+        """Headers, one row each, with ``status``, ``indicator`` and the candidates of the unmapped.
+
+        Parameters
+        ----------
+        counted : DataFrame
+            Columns ``source, indicator_key, unit_key, scope, data_year`` and any others.
+
+        Returns
+        -------
+        DataFrame
+            The same rows with ``status``, ``indicator``, ``nearest`` (indicator), ``distance`` of
+            the nearest and ``candidates`` (all of them as text).
+        """
+        counted = counted.copy()
         heads = list(zip(*(counted[k].tolist() for k in _LOOKUP), strict=True))
         found = [self.lookup(s, k, u, scope, int(y)) for s, k, u, scope, y in heads]
         counted["status"] = [m.status for m in found]
         counted["indicator"] = [m.indicator if m.status == "mapped" else None for m in found]
-        hints: dict[tuple[str, str], str] = {}
+        hints: dict[tuple[str, str], list[Candidate]] = {}
         for (source, key, *_), mapping in zip(heads, found, strict=True):
             if mapping.status != "mapped" and (source, key) not in hints:
-                near = self.nearest(key, source=source)
-                hints[source, key] = "; ".join(f"{c.indicator} ({c.indicator_key})" for c in near)
-        counted["candidates"] = [
-            "" if mapping.status == "mapped" else hints[source, key]
+                hints[source, key] = self.nearest(key, source=source)
+        near = [
+            [] if mapping.status == "mapped" else hints[source, key]
             for (source, key, *_), mapping in zip(heads, found, strict=True)
         ]
+        counted["nearest"] = [found[0].indicator if found else None for found in near]
+        counted["distance"] = pd.array(
+            [found[0].distance if found else None for found in near], dtype="Float64"
+        )
+        counted["candidates"] = ["; ".join(map(str, found)) for found in near]
         return counted
 
     def mapped_twice(self, observations: pd.DataFrame) -> pd.DataFrame:
         """Headers of one table that map to the same indicator, scope and year from two columns."""
         heads = self.headers(observations)
-        heads = heads[heads["status"] == "mapped"]
-        keys = ["source", "file", "sheet", "table_no", "section", "data_year", "indicator", "scope"]
-        spellings = heads.groupby(keys, dropna=False)["indicator_key"].transform("nunique")
-        units = heads.groupby(keys, dropna=False)["unit_key"].transform("nunique")
-        return heads[(spellings > 1) | (units > 1)]
+        return heads[twice(heads)]
 
     def require_single(self, observations: pd.DataFrame) -> None:
         """Refuse tables in which two headers mean the same indicator.
@@ -243,6 +290,21 @@ class Registry:
         raise RegistryError(
             "headers map twice; correct dbt/seeds/indicator_spellings.csv: " + "; ".join(lines)
         )
+
+
+def twice(heads: pd.DataFrame) -> pd.Series:
+    """Whether another header of the same table means the same indicator, scope and year.
+
+    Parameters
+    ----------
+    heads : DataFrame
+        As :meth:`Registry.judged` gives them, with ``file``, ``sheet``, ``table_no``, ``section``.
+    """
+    keys = ["source", "file", "sheet", "table_no", "section", "data_year", "indicator", "scope"]
+    mapped = heads[heads["status"] == "mapped"]
+    headers = mapped["indicator_key"] + "|" + mapped["unit_key"]
+    count = headers.groupby([mapped[k] for k in keys], dropna=False).transform("nunique")
+    return (count > 1).reindex(heads.index, fill_value=False)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -277,8 +339,9 @@ def load(seeds: Path = SEEDS) -> Registry:
             int(r["valid_from"]) if r["valid_from"] else None,
             int(r["valid_to"]) if r["valid_to"] else None,
             r["note"],
+            line,
         )
-        for r in _rows(seeds / "indicator_spellings.csv")
+        for line, r in enumerate(_rows(seeds / "indicator_spellings.csv"), start=2)
     ]
     conversions = {
         (r["unit_from"], r["unit_to"]): float(r["factor"])

@@ -85,6 +85,8 @@ FILE_SCHEMA = pa.schema(
         ("n_observations", pa.int32()),
         ("n_missing", pa.int32()),  # cells printed as missing (blank, dash, dots)
         ("n_rejects", pa.int32()),
+        # JSON list of columns of numbers that no mapping names: title, first cell, cells
+        ("columns_not_read", pa.string()),
     ]
 )
 

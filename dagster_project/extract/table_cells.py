@@ -6,6 +6,7 @@ headers (tables.py), or what a number looks like (text.py).
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ from dagster_project.extract.units import unit_key
 
 # 2015, 2015年, and 2015 [YR2015] of the World Bank's DataBank
 YEAR = re.compile(r"^\s*((?:19|20)\d{2})(?:\.0+)?\s*(?:年|年度|\[yr\d{4}\])?\s*$", re.IGNORECASE)
+# Titles of columns that number or name rows: codes, years, row numbers.
+_NO_QUANTITY = re.compile(r"^(?:id|no\.?|unnamed.*|序号|编号|索引|index)$|代码|code|年份|year|_id$")
 # Date-like years of CSMAR and EPS exports: 2015-12-31, 2015/12/31
 _YEAR_END = re.compile(r"^\s*((?:19|20)\d{2})[-/]12[-/]31(?:\s.*)?$")
 
@@ -121,8 +124,11 @@ class TableCells:
         keyed = self.entity != ""
         if spec.layout == "long":
             keyed = keyed & (years > 0)
+        rejected = {reject["row"] - self.first_row for reject in self.rejects}
         footers = sum(
-            1 for i, row in enumerate(zip(*self.columns)) if not keyed[i] and any(map(filled, row))
+            1
+            for i, row in enumerate(zip(*self.columns))
+            if not keyed[i] and i not in rejected and any(map(filled, row))
         )
         said = [f"{footers} rows of notes or adverts past the data"] if footers else []
         if self.left_out and spec.only is not None:
@@ -140,8 +146,31 @@ class TableCells:
             "n_observations": len(frame),
             "n_missing": self.missing,
             "n_rejects": len(self.rejects),
+            "columns_not_read": json.dumps(self._not_read(keyed), ensure_ascii=False),
         }  # fmt: skip
         return frame, self.rejects, report
+
+    def _not_read(self, keyed: np.ndarray) -> list[list[object]]:
+        """Columns of numbers that the mapping does not name: title, first cell, cells.
+
+        Row numbers and codes are no numbers of anything.
+        """
+        spec, keys = self.spec, self.spec.keys
+        named = [v.column for v in spec.values] + [
+            getattr(keys, k) for k in type(keys).model_fields
+        ]
+        named += [spec.only.column] if spec.only is not None else []
+        used = {self.header.find(names) for names in named if names}
+        found: list[list[object]] = []
+        for key, number in self.header.columns.items():
+            if number in used or YEAR.match(key) or _NO_QUANTITY.search(key):
+                continue
+            cells = [c for c, wanted in zip(self.columns[number], keyed, strict=True) if wanted]
+            numbers = sum(parse_number(c).kind == "number" for c in cells)
+            if numbers and 2 * numbers >= sum(map(filled, cells)):
+                title = printed(self.sheet.rows[self.header.row][number]).strip()
+                found.append([title, f"{column_letter(number + 1)}{self.first_row}", numbers])
+        return found
 
     def _chosen(self) -> np.ndarray:
         """The value that each row of a wide sheet means: one for all, or by its label."""

@@ -18,6 +18,7 @@ from dagster_project.extract.units import unit_key
 
 # 专利申请总量(件), 碳排放量_吨: a title with its unit
 _TITLE_AND_UNIT = re.compile(r"(.+?)(?:\((.+)\)|[_:/](.+))")
+_TITLE_AND_BRACKET = re.compile(r"(.+)\(([^()]+)\)")
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,11 @@ def label_above(sheet: Sheet, header: Header, spec: SheetMapping) -> str | None:
 def unmapped_label(text: str) -> ValueColumn:
     """A label that the mapping does not name, as an indicator of its own: key and printed unit."""
     key = column_key(text)
-    parts = _TITLE_AND_UNIT.fullmatch(key)
-    unit = (parts[2] or parts[3]) if parts else ""
-    if parts and unit_key(unit):
-        return ValueColumn(indicator=parts[1], unit=unit)
+    for form in (_TITLE_AND_BRACKET, _TITLE_AND_UNIT):
+        parts = form.fullmatch(key)
+        unit = next(filter(None, parts.groups()[1:]), "") if parts else ""
+        if parts and unit_key(unit):
+            return ValueColumn(indicator=parts[1], unit=unit)
     return ValueColumn(indicator=key)
 
 

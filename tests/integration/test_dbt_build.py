@@ -26,6 +26,7 @@ from dagster_project.extract.schema import (
     as_frame,
     to_table,
 )
+from dagster_project.headers import write_headers
 
 DBT = Path(__file__).resolve().parents[2] / "dbt"
 CITIES = {"110000": "北京市", "150600": "鄂尔多斯市", "340400": "淮南市"}
@@ -143,7 +144,8 @@ def _build(
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small lake built once, unit tests and data tests included."""
-    return _build(tmp_path_factory.mktemp("dbt") / "one", _observations())
+    folder = tmp_path_factory.mktemp("dbt") / "one"
+    return _build(folder, _observations(), prepare=write_headers)
 
 
 def _query(warehouse: Path, sql: str) -> pd.DataFrame:
@@ -200,6 +202,16 @@ def test_a_conflict_names_both_cells_and_agreement_none(warehouse):
     assert (row["value"], row["other_value"], row["ratio"]) == (2004.0, 8016.0, 4.0)
     assert (row["source"], row["cell"]) == ("yearbook", "C6")
     assert (row["other_source"], row["other_cell"]) == ("compiled_gdp", "D720")
+
+
+def test_unknown_headers_are_those_that_the_warehouse_could_not_resolve(warehouse):
+    headers = _query(warehouse, "select * from unmapped_headers")
+    assert headers["indicator_key"].tolist() == ["无人知晓的指标"]
+    resolved = _query(
+        warehouse, "select printed, n_cells from unresolved where kind in ('indicator', 'unit')"
+    )
+    assert resolved.to_records(index=False).tolist() == [("无人知晓的指标", 1)]
+    assert headers["cells"].tolist() == [1]
 
 
 def test_what_is_unknown_is_listed_with_its_cell(warehouse):

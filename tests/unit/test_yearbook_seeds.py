@@ -234,6 +234,13 @@ def test_a_missing_unit_is_mapped_only_where_it_is_recorded(known):
     assert known.lookup("yearbook", "地区生产总值", "吨").status == "unit_unknown"
 
 
+def test_the_code_of_an_indicator_is_a_spelling_in_every_source(known):
+    found = known.lookup("a_new_table", "fdi_actual", "百万美元")
+    assert (found.status, found.indicator, found.factor) == ("mapped", "fdi_actual", 100.0)
+    assert known.lookup("a_new_table", "fdi_actual", "").status == "no_unit"
+    assert known.lookup("a_new_table", "实际使用外资", "万美元").status == "unmapped"
+
+
 def test_yearbook_spellings_and_units_are_in_normal_form(known):
     spellings = {s.unit_key for s in known.spellings if s.unit_key} | {
         i.unit for i in known.indicators.values()
@@ -267,6 +274,9 @@ def test_unmapped_headers_are_listed_with_candidates(known):
     assert heads["status"].tolist() == ["unmapped", "mapped"]
     assert "students_higher" in heads["candidates"].iloc[0]
     assert heads["candidates"].iloc[1] == ""
+    assert heads["nearest"].iloc[0] == "students_higher"
+    assert 0 < heads["distance"].iloc[0] < 0.5
+    assert heads["distance"].isna().tolist() == [False, True]
 
 
 def test_headers_that_map_twice_are_an_error(known):
@@ -279,7 +289,12 @@ def test_headers_that_map_twice_are_an_error(known):
 @pytest.mark.parametrize(
     ("file", "line", "said"),
     [
-        ("indicator_spellings", "yearbook,年末总人口,万人,,grp,,,", "two indicators"),
+        (
+            "indicator_spellings",
+            "yearbook,年末总人口,万人,,pop_resident,,,",
+            r"two indicators: pop_registered \(line \d+\), pop_resident \(line \d+ of "
+            r"indicator_spellings\.csv\)",
+        ),
         ("indicator_spellings", "yearbook,年末总人口,万人,city,pop_registered,,,", "twice"),
         ("indicator_spellings", "yearbook,新指标,万人,,nothing,,,", "unknown indicator 'nothing'"),
         ("indicator_spellings", "yearbook,新指标,公里,,pop_registered,,,", "no conversion"),

@@ -1,0 +1,3 @@
+{{ config(materialized='view') }}
+-- Headers that need a look, as the marts see them.
+select * from {{ ref('stg_headers') }}
