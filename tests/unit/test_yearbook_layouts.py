@@ -399,6 +399,31 @@ def test_footnote_letters_behind_numbers(tmp_path):
     assert result.rejects["cell"].tolist() == ["B4"]
 
 
+def test_marks_beside_names_and_the_year_in_a_title_that_names_the_indicator(tmp_path):
+    rows = [
+        ["2-8 地区生产总值(2009年)  单位：亿元", "", ""],
+        ["城市", "全市", "市辖区"],
+        ["天津市#", 1, 2],
+        ["※石家庄市", 3, 4],
+        ["张家口 市1)", 5, 6],
+        ["唐山市(含曹妃甸)", 7, 8],
+    ]
+    result = read(tmp_path, rows)
+    names = ["天津市", "石家庄市", "张家口市", "唐山市(含曹妃甸)"]
+    assert list(dict.fromkeys(result.observations["entity_printed"])) == names
+    assert result.rejects["entity_printed"].tolist() == ["唐山市(含曹妃甸)"]
+    assert set(result.observations["indicator_key"]) == {"地区生产总值"}
+
+
+@pytest.mark.parametrize("level", ["年", "年末", "年底", ""])
+def test_levels_of_years(tmp_path, level):
+    rows = [["城市", "年末总人口(万人)", ""], ["", f"2008{level}", f"2009{level}"],
+            ["北京市", 1, 2], ["天津市", 3, 4]]  # fmt: skip
+    frame = read(tmp_path, rows).observations
+    assert frame["data_year"].tolist() == [2008, 2009] * 2
+    assert set(frame["indicator_key"]) == {"年末总人口"}
+
+
 def test_jilin_is_a_city_where_no_provinces_are_named(tmp_path):
     rows = [["城市", "年末总人口(万人)"], ["长 春", 1], ["吉 林", 2], ["武 汉", 3]]
     frame = read(tmp_path, rows).observations

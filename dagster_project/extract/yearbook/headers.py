@@ -21,7 +21,7 @@ from dagster_project.extract.text import (
 from dagster_project.extract.yearbook.layout import Block, blank
 from dagster_project.extract.yearbook.sheets import Sheet
 
-_YEAR_LEVEL = re.compile(r"((?:19[89]|20\d)\d)年?")
+_YEAR_LEVEL = re.compile(r"((?:19[89]|20\d)\d)年?(?:末|底)?")
 # 2014年年末总人口, but not 1990年不变价工业总产值
 _YEAR_BEFORE = re.compile(r"((?:19[89]|20\d)\d)年(?!不变|价|可比|为|以|起|及|前|后)(?=.)")
 
@@ -141,7 +141,7 @@ def _column(
             kept.append(level)
     key = indicator_key(kept) if kept else ""
     if not key and title:
-        key = parse_header(title).key
+        key = parse_header(re.sub(r"[(（]\s*\d{4}\s*年?\s*[)）]", "", title)).key
         path = [title, *path] if key else path
     unit = unit or title_unit
     return Column(

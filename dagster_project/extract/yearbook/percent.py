@@ -55,23 +55,27 @@ def percent_cells_xls(path: Path) -> dict[str, set[tuple[int, int]]]:
     sheets: dict[int, str] = {}  # place of the sheet's first record -> name
     custom: set[int] = set()
     styles: set[int] = set()
-    count = 0
+    count, biff8 = 0, True
     found: dict[str, set[tuple[int, int]]] = {}
     cells: set[tuple[int, int]] = set()
     for kind, at, length in records(book):
         record = book[at : at + length]
         if kind == _BOUND_SHEET and length > 7:
-            sheets[struct.unpack_from("<I", record)[0]] = _text(record[6:], wide_length=False)
+            sheets[struct.unpack_from("<I", record)[0]] = _text(record[6:], 1, biff8)
         elif kind == _FORMAT and length > 4:
-            if "%" in re.sub(r'"[^"]*"|\\.', "", _text(record[2:], wide_length=True)):
+            if "%" in re.sub(r'"[^"]*"|\\.', "", _text(record[2:], 2 if biff8 else 1, biff8)):
                 custom.add(struct.unpack_from("<H", record)[0])
         elif kind == _XF and length >= 4:
             form = struct.unpack_from("<H", record, 2)[0]
             if form in custom or str(form) in _BUILT_IN:
                 styles.add(count)
             count += 1
-        elif kind == _BOF and at - 4 in sheets:
-            cells = found.setdefault(sheets[at - 4], set())
+        elif kind == _BOF and length >= 2:
+            biff8 = struct.unpack_from("<H", record)[0] >= 0x0600
+            if at - 4 in sheets:
+                cells = found.setdefault(sheets[at - 4], set())
+        elif not styles:
+            continue
         elif kind in (_NUMBER, _RK, _FORMULA) and length >= 6:
             row, column, style = struct.unpack_from("<HHH", record)
             if style in styles:
@@ -84,11 +88,12 @@ def percent_cells_xls(path: Path) -> dict[str, set[tuple[int, int]]]:
     return found
 
 
-def _text(raw: bytes, *, wide_length: bool) -> str:
-    """A BIFF8 string: its length (one or two bytes), a flag for two-byte characters, the text."""
-    start = 3 if wide_length else 2
-    double = bool(raw[start - 1] & 1)
-    return raw[start:].decode("utf-16-le" if double else "latin-1", "replace")
+def _text(raw: bytes, length_bytes: int, biff8: bool) -> str:
+    """A string behind its length; from BIFF8 (Excel 97) on, a flag says how wide characters are."""
+    if not biff8:
+        return raw[length_bytes:].decode("gb18030", "replace")
+    start = length_bytes + 1
+    return raw[start:].decode("utf-16-le" if raw[length_bytes] & 1 else "latin-1", "replace")
 
 
 def _percent_styles(root: ElementTree.Element) -> set[str]:

@@ -27,6 +27,8 @@ _YEAR_LABEL = re.compile(r"(?:数据|统计|会计)?(?:年份|年度)(?:year)?|y
 _ITEM_LABEL = re.compile(
     r"(?:统计)?(?:指标|指标名称|项目|项目名称)(?:indicators?|items?)?|indicators?"
 )
+# marks that pages set beside names, of which a width-folded one may look like a digit: 唐山市1)
+_NAME_MARKS = re.compile(r"^[#※△▲]+|[#※△▲]+$|(?<=[市区州盟县])\(?[1-9a-e]\)$")
 _NOTE = re.compile(
     r"^(?:[*#①-⑳]|(?:附)?注(?!册)|说明|资料来源|数据来源|来源|本表|备注|note|source|data\s|[a-d]\)|\d\)|更多数据)",
     re.IGNORECASE,
@@ -128,7 +130,7 @@ def is_unit_statement(text: object) -> bool:
 @lru_cache(maxsize=1 << 14)
 def place_name(text: object) -> str:
     """Normal form of a row's name; English in the same cell (``石家庄市 Shijiazhuang``) dropped."""
-    name = normalise_name(text)
+    name = _NAME_MARKS.sub("", normalise_name(text))
     both = re.match(r"([^A-Za-z]*[\u3400-\u9fff][^A-Za-z]*?)[A-Za-z][A-Za-z'’.\-()]*$", name)
     return both[1].rstrip("(") if both else name
 
