@@ -192,6 +192,8 @@ def _hint(suffix: str, folder: str) -> str:
         return ". Download the source's other form of the same data"
     if suffix in (".pdf", ".caj", ".doc", ".docx"):
         return ". It is a document: save its tables as a workbook"
+    if suffix in (".xlsb", ".ods", ".numbers", ".sav", ".rds", ".rdata", ".feather"):
+        return ". Save it as .xlsx"
     return ""
 
 

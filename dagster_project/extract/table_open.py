@@ -33,6 +33,7 @@ class Sheet:
 
     name: str
     rows: Sequence[Sequence[object]]
+    hidden: bool = False
 
 
 def open_table(path: Path, root: Path, limits: Limits = DEFAULT_LIMITS) -> list[Sheet]:
@@ -80,8 +81,12 @@ def _workbook(path: Path, limits: Limits) -> list[Sheet]:
     try:
         with open_book(path, check_workbook(path, limits)) as book:
             return [
-                Sheet(name, book.get_sheet_by_name(name).to_python(skip_empty_area=False))
-                for name in book.sheet_names
+                Sheet(
+                    sheet.name,
+                    book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False),
+                    sheet.visible != python_calamine.SheetVisibleEnum.Visible,
+                )
+                for sheet in book.sheets_metadata
             ]
     except (python_calamine.CalamineError, *PARSER_ERRORS) as error:
         raise ExtractError(

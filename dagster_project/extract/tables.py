@@ -83,6 +83,9 @@ def read_table(
         if not any(filled(cell) for row in sheet.rows for cell in row):
             files.append(_not_read(report_base, sheet, "empty sheet"))
             continue
+        if sheet.hidden and len(sheets) > 1:
+            files.append(_not_read(report_base, sheet, "hidden sheet; show it to have it read"))
+            continue
         fitting = [i for i, s in enumerate(mapping.sheets) if sheet_fits(sheet.name, s.name)]
         if not fitting and len(sheets) > 1:
             files.append(_not_read(report_base, sheet, "the mapping does not name this sheet"))

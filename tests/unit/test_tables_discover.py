@@ -64,6 +64,7 @@ def test_empty_and_missing_landing(tmp_path):
         ("edgar/v8.0_FT2022_GHG_CO2_2015_TOTALS_emi_nc.zip", "packed archive: unpack it"),
         ("nightlights/VNL_v21_npp_2019_global.average_masked.dat.tif.gz", "packed archive"),
         ("pm25/GlobalGWR_PM25_GL_201001_201012.asc", "Download the source's other form"),
+        ("yearbook/2023/2-1.ods", "not .ods. Save it as .xlsx"),
         ("yearbook/2023/2-1.caj", "It is a document: save its tables as a workbook"),
         ("compiled/unknown.xlsx", "no mapping takes this file from compiled/"),
         ("tables/weather/a.csv", "add a mapping file"),

@@ -277,6 +277,19 @@ def test_a_wide_table_whose_title_states_another_unit_is_refused(tmp_path, title
     assert result.observations["value"].tolist() == [3.0]
 
 
+def test_hidden_sheets_are_set_aside(tmp_path):
+    path = tmp_path / "a.xlsx"
+    with pd.ExcelWriter(path, engine="xlsxwriter") as book:
+        PATENTS.to_excel(book, sheet_name="数据", index=False)
+        PATENTS.assign(专利申请总量=1).to_excel(book, sheet_name="旧", index=False)
+        book.sheets["旧"].hide()
+    result = read_table(path, load_mappings()["patents"], relative_to=tmp_path)
+    assert len(result.observations) == 18
+    aside = result.files.set_index("sheet").loc["旧"]
+    assert aside["status"] == "set_aside"
+    assert "hidden sheet" in aside["reason"]
+
+
 def test_a_workbook_under_the_other_ending_is_read_by_its_content(tmp_path):
     PATENTS.to_excel(tmp_path / "a.xlsx", index=False)
     path = (tmp_path / "a.xlsx").rename(tmp_path / "a.xls")
