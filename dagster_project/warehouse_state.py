@@ -23,6 +23,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from dagster_project.lake import code_version, write_text
 from dagster_project.settings import DBT_PROJECT_DIR, Settings
 
@@ -83,7 +85,10 @@ def lake_fingerprints(lake: Path, manifest: Mapping[str, Any]) -> dict[str, str]
         name = source["name"]
         folder, file = lake / name, lake / "derived" / f"{name}.parquet"
         if folder.is_dir():
-            found[unique_id] = tree_hash(lake, folder.glob("*/*.parquet"))
+            # A partition without rows says nothing: a corrected roster leaves one in raw.
+            found[unique_id] = tree_hash(
+                lake, (p for p in folder.glob("*/*.parquet") if pq.read_metadata(p).num_rows)
+            )
         elif source["source_name"] == "derived":
             found[unique_id] = tree_hash(lake, [file] if file.exists() else [])
         else:

@@ -169,12 +169,18 @@ def validate(
     return GateReport(tuple(results), typed_findings(frame))
 
 
+def load_great_expectations() -> None:
+    """Import the library, which takes seconds: callers may do so while they wait for others."""
+    # It would ask for its telemetry settings on import.
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations.expectations  # noqa: F401
+
+
 def _run_suite(
     batch: pd.DataFrame, rules: Sequence[Rule], name: str, docs_dir: Path | None
 ) -> dict[str, tuple[bool, list[int]]]:
     """Per rule: did it hold, and the row numbers outside the interval."""
-    # Heavy, and it would ask for its telemetry settings on import.
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    load_great_expectations()
     import great_expectations as gx
     import great_expectations.expectations as gxe
     from great_expectations.checkpoint import UpdateDataDocsAction

@@ -7,6 +7,7 @@ Belongs here: the two dbt asset groups and what the UI shows of them. Does not b
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -37,6 +38,7 @@ from dagster_project.warehouse_state import (
     node_fingerprints,
     project_fingerprint,
 )
+from expectations.runner import load_great_expectations
 
 _PREVIEW_ROWS = 5
 _PREVIEW_COLUMNS = 12
@@ -143,9 +145,10 @@ def _build(
     settings = pilot_panel.settings()
     prepare_lake(settings)
     variables = {"min_confidence": settings.min_confidence}
-    # dbt keeps what it has parsed beside its target, with the place of the project in it.
+    # dbt keeps what it has parsed in its target, with the place of the project in it; both steps
+    # use it.
     place = hashlib.sha256(str(DBT_PROJECT_DIR).encode()).hexdigest()[:8]
-    target = settings.cache / "dbt_target" / place / context.op_execution_context.op.name
+    target = settings.cache / "dbt_target" / place
     lock = settings.warehouse.with_suffix(".lock")
     with exclusive(lock, 600, f"the warehouse of {settings.data_home}"):
         # Taken before dbt reads: what changes meanwhile is news to the next run.
@@ -175,6 +178,8 @@ def _build(
         arguments = build_arguments(variables=variables)
         if not context.is_subset:
             arguments += stage.selection(due)
+        # Heavy and needed next; dbt works in a process of its own meanwhile.
+        threading.Thread(target=load_great_expectations, daemon=True).start()
         with environment(dbt_environment(settings)):
             # All events are collected before any is passed on: row counts and previews need the
             # file, which dbt holds until it has ended.

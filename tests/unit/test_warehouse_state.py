@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 import pytest
 
 from dagster_project.dbt_project import PanelTranslator
 from dagster_project.dbt_stage import Stage
+from dagster_project.lake import write_frame
 from dagster_project.settings import Settings
 from dagster_project.warehouse_state import (
     Built,
@@ -64,17 +66,19 @@ def test_news_reach_what_rests_on_them_and_nothing_else():
 def settings(tmp_path: Path) -> Settings:
     home = Settings(data_home=tmp_path / "data", landing=None)
     for name in ("raw/yearbook/2020.parquet", "derived/roster_overrides.parquet"):
-        (home.lake / name).parent.mkdir(parents=True, exist_ok=True)
-        (home.lake / name).write_bytes(b"one")
+        write_frame(home.lake / name, pd.DataFrame({"value": [1.0]}))
     return home
 
 
 def test_content_names_and_absence_of_partitions_are_news(settings: Settings):
     before = lake_fingerprints(settings.lake, MANIFEST)
     partition = settings.lake / "raw" / "yearbook" / "2020.parquet"
-    partition.write_bytes(b"one")
+    write_frame(partition, pd.DataFrame({"value": [1.0]}))
     assert lake_fingerprints(settings.lake, MANIFEST) == before, "written again, the same"
-    partition.write_bytes(b"two")
+    empty = settings.lake / "raw" / "rosters" / "smart_city.parquet"
+    write_frame(empty, pd.DataFrame({"value": [1.0]}).head(0))
+    assert lake_fingerprints(settings.lake, MANIFEST) == before, "no row, no news"
+    write_frame(partition, pd.DataFrame({"value": [2.0]}))
     assert _changed(before, lake_fingerprints(settings.lake, MANIFEST)) == {"raw"}
     partition.rename(partition.with_name("2021.parquet"))
     renamed = lake_fingerprints(settings.lake, MANIFEST)
