@@ -79,14 +79,14 @@ def scan(settings: Settings) -> list[LandingFile]:
 # Modules whose text decides what a reader makes of a file; a change reads the files again.
 _SHARED = ("schema", "text", "units", "safety", "parser_errors", "cfb", "crosswalk")
 _READERS = {
-    "yearbook": ("yearbook", "table_open", *_SHARED),
+    "yearbook": ("yearbook", "table_open", "percent_format", *_SHARED),
     "grid": (
         *("boundaries", "coverage", "grids", "grid_kinds", "grid_names", "grid_read", "grid_axes"),
         *("relief", *_SHARED),
     ),
     "table": (
         *("tables", "table_cells", "table_grain", "table_header", "table_mapping", "table_open"),
-        *_SHARED,
+        *("percent_format", *_SHARED),
     ),
 }
 

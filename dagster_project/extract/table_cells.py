@@ -223,6 +223,16 @@ class TableCells:
         values = [meaning[i] for i in good]
         stated = {v.column: self.header.unit_of(number, v.column) for v in set(values)}
         unit = [self.row_unit[i] or stated[v.column] or v.unit for i, v in zip(good, values)]
+        # A cell that shows a percent sign is in percent, whatever the mapping says of its column;
+        # one that is only formatted so holds the number that the mapping means, unless that is %.
+        top = self.header.row + 1
+        for place, i in enumerate(good.tolist()):
+            formatted = (top + i, number) in self.sheet.percent and unit_key(unit[place]) == "%"
+            if formatted:
+                value[i] = round(value[i] * 100, 10)
+                note[i] = f"percent format: stored as {printed(cells[i])}"
+            if formatted or "% sign removed" in (note[i] or ""):
+                unit[place] = "%"
         rows = good + self.first_row
         # A value column of a wide sheet is titled by the year: its label or item names the series.
         name = title if self.spec.layout == "long" else self.label

@@ -9,15 +9,17 @@ from __future__ import annotations
 import csv
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree.ElementTree import ParseError
 
 import pandas as pd
 import pyarrow.parquet as parquet
 import python_calamine
 
 from dagster_project.extract.parser_errors import PARSER_ERRORS
+from dagster_project.extract.percent_format import percent_cells
 from dagster_project.extract.safety import DEFAULT_LIMITS, Limits, check_path, check_workbook
 from dagster_project.extract.schema import ExtractError
 
@@ -34,6 +36,7 @@ class Sheet:
     name: str
     rows: Sequence[Sequence[object]]
     hidden: bool = False
+    percent: Set[tuple[int, int]] = frozenset()  # 0-based cells formatted as percentages
 
 
 def open_table(path: Path, root: Path, limits: Limits = DEFAULT_LIMITS) -> list[Sheet]:
@@ -79,16 +82,19 @@ def open_book(path: Path, kind: str) -> python_calamine.CalamineWorkbook:
 
 def _workbook(path: Path, limits: Limits) -> list[Sheet]:
     try:
-        with open_book(path, check_workbook(path, limits)) as book:
+        kind = check_workbook(path, limits)
+        percent = percent_cells(path, kind)
+        with open_book(path, kind) as book:
             return [
                 Sheet(
                     sheet.name,
                     book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False),
                     sheet.visible != python_calamine.SheetVisibleEnum.Visible,
+                    percent.get(sheet.name, frozenset()),
                 )
                 for sheet in book.sheets_metadata
             ]
-    except (python_calamine.CalamineError, *PARSER_ERRORS) as error:
+    except (python_calamine.CalamineError, ParseError, *PARSER_ERRORS) as error:
         raise ExtractError(
             f"{path.name}: cannot be read as a workbook ({error}); open it in a spreadsheet "
             "program and save it again, without a password"

@@ -290,6 +290,29 @@ def test_hidden_sheets_are_set_aside(tmp_path):
     assert "hidden sheet" in aside["reason"]
 
 
+def test_percentages_are_in_percent_however_they_are_written(tmp_path):
+    sheet = {"keys": {"year": "年份", "entity": "城市"},
+             "values": [{"column": "甲", "indicator": "share_primary", "unit": "%"},
+                        {"column": "乙", "indicator": "share_secondary", "unit": "1"},
+                        {"column": "丙", "indicator": "share_tertiary", "unit": "1"}]}  # fmt: skip
+    frame = pd.DataFrame(
+        {"年份": [2015], "城市": ["大连市"], "甲": [0.125], "乙": [0.5], "丙": ["37.5%"]}
+    )
+    path = tmp_path / "a.xlsx"
+    with pd.ExcelWriter(path, engine="xlsxwriter") as book:
+        frame.to_excel(book, index=False, sheet_name="a")
+        style = book.book.add_format({"num_format": "0.0%"})
+        book.sheets["a"].write_number(1, 2, 0.125, style)
+        book.sheets["a"].write_number(1, 3, 0.5, style)
+    result = read_table(path, _mapping(tmp_path, sheets=[sheet]), relative_to=tmp_path)
+    got = result.observations.set_index("indicator_key")
+    assert got["value"].to_dict() == {
+        "share_primary": 12.5, "share_secondary": 0.5, "share_tertiary": 37.5
+    }  # fmt: skip
+    assert got["unit_key"].tolist() == ["%", "1", "%"]
+    assert "stored as 0.125" in got.loc["share_primary", "note"]
+
+
 def test_a_workbook_under_the_other_ending_is_read_by_its_content(tmp_path):
     PATENTS.to_excel(tmp_path / "a.xlsx", index=False)
     path = (tmp_path / "a.xlsx").rename(tmp_path / "a.xls")

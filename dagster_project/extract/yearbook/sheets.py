@@ -14,10 +14,10 @@ from zipfile import BadZipFile
 
 from python_calamine import CalamineError, SheetVisibleEnum
 
+from dagster_project.extract.percent_format import percent_cells
 from dagster_project.extract.safety import DEFAULT_LIMITS, Limits, check_workbook
 from dagster_project.extract.schema import ExtractError
 from dagster_project.extract.table_open import open_book, read_delimited
-from dagster_project.extract.yearbook.percent import percent_cells, percent_cells_xls
 
 TEXT_SUFFIXES = (".csv", ".tsv")
 
@@ -60,7 +60,7 @@ def open_sheets(path: Path, limits: Limits = DEFAULT_LIMITS) -> list[Sheet]:
         return [_text_sheet(path, limits)]
     kind = check_workbook(path, limits)
     try:
-        percent = percent_cells(path) if kind == "xlsx" else percent_cells_xls(path)
+        percent = percent_cells(path, kind)
         with open_book(path, kind) as book:
             sheets = []
             for meta in book.sheets_metadata:

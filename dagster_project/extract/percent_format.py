@@ -20,12 +20,16 @@ _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationship
 _BUILT_IN = {"9", "10"}  # 0% and 0.00%
 
 
-def percent_cells(path: Path) -> dict[str, set[tuple[int, int]]]:
+def percent_cells(path: Path, kind: str) -> dict[str, set[tuple[int, int]]]:
     """Percent-formatted cells by sheet name, as 0-based (row, column).
 
-    The file has passed ``check_workbook``, so its XML declares no entities. Sheets are only scanned
-    when some style of the workbook is a percentage at all.
+    ``kind`` is what ``check_workbook`` returned for the file, so its XML declares no entities.
+    Sheets are only scanned when some style of the workbook is a percentage at all.
     """
+    return _of_xlsx(path) if kind == "xlsx" else _of_xls(path)
+
+
+def _of_xlsx(path: Path) -> dict[str, set[tuple[int, int]]]:
     with zipfile.ZipFile(path) as archive:
         names = set(archive.namelist())
         if not {"xl/styles.xml", "xl/workbook.xml", "xl/_rels/workbook.xml.rels"} <= names:
@@ -49,8 +53,7 @@ _BOUND_SHEET, _BOF, _XF, _FORMAT = 0x0085, 0x0809, 0x00E0, 0x041E
 _NUMBER, _RK, _FORMULA, _MULTIPLE_RK = 0x0203, 0x027E, 0x0006, 0x00BD
 
 
-def percent_cells_xls(path: Path) -> dict[str, set[tuple[int, int]]]:
-    """As :func:`percent_cells`, of a binary workbook that has passed ``check_workbook``."""
+def _of_xls(path: Path) -> dict[str, set[tuple[int, int]]]:
     book = workbook_stream(path)
     sheets: dict[int, str] = {}  # place of the sheet's first record -> name
     custom: set[int] = set()
