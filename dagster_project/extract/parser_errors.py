@@ -6,6 +6,7 @@ the messages (each reader knows what to advise).
 
 from __future__ import annotations
 
+import lzma
 import struct
 import zipfile
 import zlib
@@ -24,6 +25,7 @@ PARSER_ERRORS = (
     StopIteration,
     TypeError,
     ValueError,
+    lzma.LZMAError,
     pa.ArrowException,
     struct.error,
     zipfile.BadZipFile,

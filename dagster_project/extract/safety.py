@@ -7,6 +7,7 @@ here: whether the content makes sense (the readers). The parsers used do not run
 
 from __future__ import annotations
 
+import lzma
 import re
 import stat
 import struct
@@ -53,6 +54,7 @@ DEFAULT_LIMITS = Limits()
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
+    lzma.LZMAError,
     EOFError,
     OSError,
     ValueError,

@@ -130,8 +130,30 @@ def test_rows_less_certain_than_asked_for_do_not_flag(home):
     assert uncertain["flags_city"].eq(0).all()
     assert uncertain["reason"].eq("less certain than min_confidence asks for").any()
     assert units.loc[units["confidence"] == "from-memory", "flags_city"].eq(1).any()
-    attributes = _query(_warehouse(home), "select distinct confidence from stg_roster_attributes")
-    assert set(attributes["confidence"]) == {"from-memory", "verified"}
+
+
+@pytest.mark.parametrize("level", ["from-memory", "verified"])
+def test_a_raised_bar_costs_uncertain_attributes_only_and_makes_them_unknown(home, tmp_path, level):
+    warehouse = _warehouse(home)
+    if level == "verified":
+        arguments = build_arguments(variables={"min_confidence": level})[1:]
+        arguments += ["--select", "+int_city_groups", "--exclude-resource-type", "test"]
+        warehouse = _build(tmp_path / "verified", _observations(), *arguments)
+    rosters = {"key_env_city": 113, "two_control_zone": 171, "rail1933": 121}
+    groups = _query(warehouse, "from int_city_groups").set_index("city_code")
+    for attribute, listed in rosters.items():
+        rows = _query(
+            warehouse,
+            f"select * from stg_roster_attributes where attribute = '{attribute}'",
+        )
+        uncertain = set(rows.loc[rows["confidence"] == "uncertain", "city_code"])
+        known = set(rows["city_code"]) - uncertain
+        assert len(rows) == listed
+        assert groups.loc[sorted(known & set(groups.index)), attribute].eq(1).all()
+        assert groups.loc[sorted(uncertain - known), attribute].isna().all()
+        others = groups.index.difference(sorted(known | uncertain))
+        assert groups.loc[others, attribute].eq(0).all()
+    assert groups["city_tier"].notna().sum() > 300
 
 
 def test_editions_that_disagree_stand_in_conflicts_with_both_cells(home):

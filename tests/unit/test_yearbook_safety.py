@@ -22,6 +22,7 @@ from dagster_project.extract.safety import (
     escape_formula,
 )
 from dagster_project.extract.schema import ExtractError
+from dagster_project.extract.table_open import open_table
 from dagster_project.extract.yearbook import read_file
 from tests.unit.yearbook_books import write_book
 
@@ -277,6 +278,33 @@ def test_damaged_bytes_end_in_a_report_and_never_in_a_crash(tmp_path, suffix):
             assert not result.rejects.empty
             assert "2-1" in result.rejects.iloc[0]["detail"]
     assert refused > 10
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_corrupt_member_is_a_clear_refusal_however_it_is_packed(good, tmp_path, method):
+    """Each packing fails by an error of its own; none may leave the check as such."""
+    packed = good.with_name("packed.xlsx")
+    with zipfile.ZipFile(good) as source, zipfile.ZipFile(packed, "w", method) as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+        sheet = target.getinfo("xl/worksheets/sheet1.xml")
+    start = sheet.header_offset + 30 + len(sheet.filename)
+    whole = packed.read_bytes()
+    # from the fifth byte on: the first ones of LZMA name a version that nobody reads
+    for place in range(4, sheet.compress_size, max(sheet.compress_size // 12, 1)):
+        data = bytearray(whole)
+        data[start + place] ^= 0xFF
+        packed.write_bytes(data)
+        with pytest.raises(ExtractError, match=r"packed\.xlsx: .*sheet1\.xml.* (damaged|unpacks)"):
+            check_workbook(packed)
+        with pytest.raises(ExtractError, match="packed"):
+            open_table(packed, tmp_path)
+        report = read_file(packed, relative_to=tmp_path)
+        assert report.observations.empty
+        assert report.files["status"].tolist() == ["rejected"]
+        assert "sheet1.xml" in report.files["reason"].iloc[0]
 
 
 def test_a_binary_sheet_that_declares_a_huge_rectangle(tmp_path):

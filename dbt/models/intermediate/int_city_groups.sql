@@ -1,15 +1,27 @@
--- Attributes of a city that split the samples: regions, rank, rosters without time, and size.
+-- Attributes of a city that split the samples: regions, rank, rosters without time, and size. A city that
+-- a roster does not list has 0; one whose row is too uncertain for min_confidence has null.
+{% set listed = {
+    'key_env_city': '1',
+    'two_control_zone': '1',
+    'resource_based': '1',
+    'concession_port': 'try_cast(attribute_value as integer)',
+    'rail1933': 'try_cast(attribute_value as integer)',
+} %}
 with attributes as (
 
     select
         city_code,
-        max(case when attribute = 'key_env_city' then 1 end) as key_env_city,
-        max(case when attribute = 'two_control_zone' then 1 end) as two_control_zone,
-        max(case when attribute = 'resource_based' then attribute_value end) as resource_class,
-        max(case when attribute = 'concession_port' then cast(attribute_value as integer) end)
-            as concession_port,
-        max(case when attribute = 'rail1933' then cast(attribute_value as integer) end) as rail1933,
-        max(case when attribute = 'city_tier' then cast(attribute_value as double) end) as city_tier
+        {%- for attribute, value in listed.items() %}
+            case
+                when bool_or(attribute = '{{ attribute }}' and is_known = 1)
+                    then max({{ value }}) filter (where attribute = '{{ attribute }}' and is_known = 1)
+                when not bool_or(attribute = '{{ attribute }}') then 0
+            end as {{ attribute }},
+        {%- endfor %}
+        max(attribute_value) filter (where attribute = 'resource_based' and is_known = 1)
+            as resource_class,
+        max(try_cast(attribute_value as double)) filter (where attribute = 'city_tier' and is_known = 1)
+            as city_tier
     from {{ ref('stg_roster_attributes') }}
     group by city_code
 
@@ -43,16 +55,16 @@ select
     cast(cities.unit_type = 'municipality' as integer) as is_municipality,
     cities.is_provincial_capital,
     cities.is_subprovincial,
-    cast(attributes.resource_class is not null as integer) as resource_based,
+    case when attributes.city_code is null then 0 else attributes.resource_based end as resource_based,
     attributes.resource_class,
     cast(size.districts_population > 100 as integer) as large_city,
     size.districts_population,
     size.districts_population_basis,
     attributes.city_tier,
-    coalesce(attributes.key_env_city, 0) as key_env_city,
-    coalesce(attributes.two_control_zone, 0) as two_control_zone,
-    coalesce(attributes.concession_port, 0) as concession_port,
-    coalesce(attributes.rail1933, 0) as rail1933,
+    case when attributes.city_code is null then 0 else attributes.key_env_city end as key_env_city,
+    case when attributes.city_code is null then 0 else attributes.two_control_zone end as two_control_zone,
+    case when attributes.city_code is null then 0 else attributes.concession_port end as concession_port,
+    case when attributes.city_code is null then 0 else attributes.rail1933 end as rail1933,
     geography.lon,
     geography.lat,
     geography.area_km2,
