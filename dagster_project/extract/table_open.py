@@ -99,6 +99,14 @@ def _workbook(path: Path, limits: Limits) -> list[Sheet]:
             f"{path.name}: cannot be read as a workbook ({error}); open it in a spreadsheet "
             "program and save it again, without a password"
         ) from error
+    except BaseException as error:
+        # The parser is Rust: a panic on a malformed file arrives as a BaseException.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ExtractError(
+            f"{path.name}: malformed workbook ({error}); open it in a spreadsheet program and save "
+            "it again"
+        ) from error
 
 
 def read_delimited(path: Path, limits: Limits) -> list[list[object]]:

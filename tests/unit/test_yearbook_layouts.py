@@ -526,6 +526,16 @@ def test_a_folder_that_may_mean_edition_or_data_year(tmp_path):
         assert set(read_file(path, relative_to=tmp_path).observations["data_year"]) == {year}
 
 
+@pytest.mark.parametrize(
+    "folder", ["中国城市统计年鉴1985-2023", "2001至2023年", "1999—2022年鉴合集"]
+)
+def test_the_span_of_a_collection_is_no_edition(tmp_path, folder):
+    path = write_book(tmp_path / "yearbook" / folder / "2010" / "2-1.xlsx", PLAIN)
+    assert set(read_file(path, relative_to=tmp_path).observations["release"]) == {"2010"}
+    path = write_book(tmp_path / "yearbook" / folder / "2-1.xlsx", PLAIN)
+    assert "no edition in folder" in read_file(path, relative_to=tmp_path).files.loc[0, "reason"]
+
+
 def test_a_price_base_in_the_title_is_no_edition(tmp_path):
     rows = [["2-1 地区生产总值（按2005年不变价格）", ""], ["城市", "地区生产总值(亿元)"],
             ["北京市", 1], ["天津市", 2]]  # fmt: skip

@@ -23,6 +23,8 @@ _EDITION = re.compile(
     re.IGNORECASE,
 )
 _DATA_YEAR = re.compile(rf"(?<!\d)({_YEAR})\s*年(?!鉴|版|不变|价|可比|为|以|起|及|前|后)")
+# 1985-2023: the years that a collection holds, no statement about one edition
+_SPAN = re.compile(rf"(?<!\d)({_YEAR})\s*年?\s*[-‐‑–—―~至到]+\s*(?!\1)({_YEAR})(?!\d)\s*年?")
 _EITHER = re.compile(rf"({_YEAR})\s*年")
 _BARE = re.compile(rf"(?<!\d)({_YEAR})(?!\d)")
 _DATA_BRACKET = re.compile(rf"[(（]\s*({_YEAR})\s*[)）]")
@@ -45,7 +47,8 @@ def from_path(relative: PurePath) -> list[Evidence]:
     """Editions that the folders and the name of a file state.
 
     A bare year in a folder or at the start of a file name is an edition; ``2020年`` in a name with
-    more to it is a data year and so means edition 2021. A folder ``2020年`` may mean either.
+    more to it is a data year and so means edition 2021. A folder ``2020年`` may mean either, and
+    the span of a collection (``1985-2023``) states none.
     """
     found: list[Evidence] = []
     for folder in relative.parts[:-1]:
@@ -60,7 +63,7 @@ def from_path(relative: PurePath) -> list[Evidence]:
 
 
 def _editions(text: str) -> set[int]:
-    folded = fold(text)
+    folded = _SPAN.sub(" ", fold(text))
     stated = {int(y) for m in _EDITION.finditer(folded) for y in m.groups() if y}
     rest = _EDITION.sub(" ", folded)
     data = {int(y) + 1 for y in _DATA_YEAR.findall(rest)}

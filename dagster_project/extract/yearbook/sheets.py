@@ -6,14 +6,13 @@ Belongs here: opening xls, xlsx and csv safely. Does not belong here: what the c
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
-from zipfile import BadZipFile
 
 from python_calamine import CalamineError, SheetVisibleEnum
 
+from dagster_project.extract.parser_errors import PARSER_ERRORS
 from dagster_project.extract.percent_format import percent_cells
 from dagster_project.extract.safety import DEFAULT_LIMITS, Limits, check_workbook
 from dagster_project.extract.schema import ExtractError
@@ -77,7 +76,7 @@ def open_sheets(path: Path, limits: Limits = DEFAULT_LIMITS) -> list[Sheet]:
                 hidden = meta.visible != SheetVisibleEnum.Visible
                 shown = percent.get(meta.name, set())
                 sheets.append(Sheet(meta.name, rows, merges, hidden, shown))
-    except (CalamineError, OSError, ValueError, ParseError, BadZipFile, struct.error) as error:
+    except (CalamineError, ParseError, *PARSER_ERRORS) as error:
         raise ExtractError(
             f"{path.name}: the {kind} workbook cannot be read ({error}); open it in Excel and save "
             "it again as .xlsx"
