@@ -106,7 +106,7 @@ def test_killed_at_any_moment_the_release_stands_and_the_next_run_heals(
     before = _release_id(own_dataset)
     # Another set of files, so that there is something to read, build and publish.
     shutil.rmtree(own_dataset.landing / "yearbook" / "2018")
-    moments = sorted(random.Random(7).uniform(4, 45) for _ in range(5))
+    moments = sorted(random.Random(7).uniform(4, 30) for _ in range(5))
     for seconds in moments:
         process = subprocess.Popen(
             own_dataset.command("run", "--job", "refresh"),

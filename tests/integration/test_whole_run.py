@@ -133,6 +133,13 @@ def test_a_second_run_reads_nothing_and_gives_the_same_bytes(own_dataset: Datase
     assert after["release"] == before["release"]
     for name, content in old.items():
         assert (own_dataset.published / "parquet" / name).read_bytes() == content, name
+    # The copy lies elsewhere, so it was built whole; now nothing is left to build or to write.
+    again = own_dataset.run("run", "--job", "refresh")
+    assert again.returncode == 0, again.stdout + again.stderr
+    log = again.stdout + again.stderr
+    assert log.count("tables and tests rest on nothing new") == 2, log
+    assert f"release {after['release']} of {after['created']} stands" in log
+    assert json.loads((own_dataset.published / "release.json").read_text()) == after
 
 
 def test_report_names_studies_and_says_synthetic(built_dataset: Dataset) -> None:

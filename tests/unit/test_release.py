@@ -119,6 +119,71 @@ def test_same_panel_same_release_and_bytes(settings: Settings) -> None:
     assert _publish(settings)["release"] != first["release"]
 
 
+def _standing(settings: Settings, docs: list[release_docs.TableDoc] = DOCS) -> dict | None:
+    record = json.loads(gates.record_path(settings).read_text())
+    return release.standing_release(settings, docs, record, synthetic=True)
+
+
+def test_a_release_stands_while_everything_that_makes_it_is_unchanged(settings: Settings) -> None:
+    gates.record(settings, "city_year", _warehouse(settings), _report())
+    assert _standing(settings) is None, "nothing is published yet"
+    published = _publish(settings)
+    assert _standing(settings) == published
+    warehouse, record = settings.warehouse.read_bytes(), gates.record_path(settings).read_bytes()
+
+    gates.record(settings, "city_year", _warehouse(settings, grp=101.0), _report())
+    assert _standing(settings) is None, "another panel"
+    settings.warehouse.write_bytes(warehouse)
+    gates.record_path(settings).write_bytes(record)
+    assert _standing(settings) == published
+
+    gates.record(settings, "city_year", "fingerprint", _report("failed", "warning"))
+    assert _standing(settings) is None, "another report of the gates"
+    gates.record_path(settings).write_bytes(record)
+
+    other = [release_docs.TableDoc("city_year", "Other words.", {}), DOCS[1]]
+    assert _standing(settings, other) is None, "another comment"
+    outcomes = settings.lake / "derived" / "outcomes.json"
+    outcomes.parent.mkdir(parents=True)
+    outcomes.write_text('{"stamp": "x"}')
+    assert _standing(settings) is None, "outcomes computed in another way"
+    outcomes.unlink()
+    assert _standing(settings) == published
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("csv/sources.csv", None), ("parquet/city_year.parquet", b"x"), ("panel.duckdb", None)],
+)
+def test_a_damaged_release_does_not_stand(
+    settings: Settings, file: str, content: bytes | None
+) -> None:
+    gates.record(settings, "city_year", _warehouse(settings), _report())
+    _publish(settings)
+    assert _standing(settings) is not None
+    path = settings.published / file
+    path.unlink() if content is None else path.write_bytes(content)
+    assert _standing(settings) is None
+
+
+def test_a_report_is_taken_again_for_the_same_tables_and_rules_only(settings: Settings) -> None:
+    fingerprint = _warehouse(settings)
+    gates.record(settings, "city_year", fingerprint, _report(), "tables and rules")
+    docs = gates.docs_path(settings)
+    assert gates.recorded(settings, "tables and rules") is None, "its pages are not there"
+    docs.mkdir(parents=True)
+    (docs / "index.html").write_text("")
+    again = gates.recorded(settings, "tables and rules")
+    assert again is not None
+    assert again[0].results == _report().results
+    assert again[0].findings["rule"].tolist() == ["some_rule"]
+    assert gates.recorded(settings, "other tables") is None
+    gates.record(settings, "city_year", fingerprint, _report())
+    assert gates.recorded(settings, "") is None, "a record that does not say what it checked"
+    gates.record_path(settings).write_text('{"inputs": "tables and rules"}')
+    assert gates.recorded(settings, "tables and rules") is None
+
+
 @pytest.mark.parametrize("case", ["failed", "unchecked", "changed"])
 def test_refusal_leaves_the_last_release(settings: Settings, case: str) -> None:
     gates.record(settings, "city_year", _warehouse(settings), _report())
