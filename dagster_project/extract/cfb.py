@@ -18,7 +18,8 @@ _FREE, _END = 0xFFFFFFFF, 0xFFFFFFFE
 
 # record types: MS-XLS 2.3
 _BOF, _EOF, _FILEPASS = {0x0809, 0x0409, 0x0209, 0x0009}, 0x000A, 0x002F
-_DIMENSIONS = 0x0200
+_DIMENSIONS, _BOUND_SHEET, _SHARED_STRINGS = 0x0200, 0x0085, 0x00FC
+_MOST_SHEETS = 1000
 _SINGLE_CELL = {0x0006, 0x0201, 0x0203, 0x0204, 0x0205, 0x00D6, 0x00FD, 0x027E, 0x0002, 0x0003}
 _SINGLE_CELL |= {0x0004, 0x0005, 0x0001, 0x0206, 0x0406}
 _MULTI_CELL = {0x00BD, 0x00BE}  # MULRK, MULBLANK: first and last column
@@ -138,20 +139,41 @@ def workbook_stream(path: Path) -> bytes:
     return book
 
 
-def records(book: bytes) -> Iterator[tuple[int, int, int]]:
-    """Type, place and length of each record; the place is that of its first byte of content."""
-    at = 0
+def records(book: bytes, at: int = 0) -> Iterator[tuple[int, int, int]]:
+    """Type, place and length of each record; the place is that of its first byte of content.
+
+    The last record of a file that was cut off is as long as what is left of it.
+    """
     while at + 4 <= len(book):
         kind, length = struct.unpack_from("<HH", book, at)
-        yield kind, at + 4, length
+        yield kind, at + 4, min(length, len(book) - at - 4)
         at += 4 + length
 
 
 def _extents(book: bytes, name: str) -> list[tuple[int, int]]:
+    """Extents of the parts that follow one another, and of sheets that lie elsewhere.
+
+    The parser jumps to where the list of sheets says that each begins; a wrong length before that
+    place would hide a sheet from a walk that only goes on from record to record.
+    """
+    begun: set[int] = set()
+    sheets: set[int] = set()
+    extents = _walk(book, name, 0, begun, sheets)
+    if len(sheets) > _MOST_SHEETS:
+        raise ExtractError(f"{name}: {len(sheets):,} sheets, the limit is {_MOST_SHEETS:,}")
+    for start in sorted(sheets - begun):
+        extents += _walk(book, name, start, begun, set(), one=True)
+    return extents
+
+
+def _walk(
+    book: bytes, name: str, start: int, begun: set[int], sheets: set[int], *, one: bool = False
+) -> list[tuple[int, int]]:
     extents: list[tuple[int, int]] = []
     rows = columns = depth = 0
-    for kind, at, length in records(book):
+    for kind, at, length in records(book, start):
         if kind in _BOF:
+            begun.add(at - 4)
             depth += 1
             if depth == 1:
                 rows = columns = 0
@@ -160,6 +182,18 @@ def _extents(book: bytes, name: str) -> list[tuple[int, int]]:
             if depth <= 0:
                 extents.append((rows, columns))
                 depth = 0
+                if one:
+                    return extents
+        elif kind == _BOUND_SHEET and length >= 4:
+            sheets.add(struct.unpack_from("<I", book, at)[0])
+        elif kind == _SHARED_STRINGS and length >= 8:
+            # the parser reserves room for so many texts; none is shorter than three bytes
+            texts = struct.unpack_from("<I", book, at + 4)[0]
+            if 3 * texts > len(book):
+                raise ExtractError(
+                    f"{name}: damaged .xls file (it declares {texts:,} texts); save it again as "
+                    ".xlsx"
+                )
         elif kind == _FILEPASS:
             raise ExtractError(
                 f"{name}: protected by a password; save it without one and drop it again"

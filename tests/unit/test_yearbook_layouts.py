@@ -295,6 +295,34 @@ def test_percent_formats_of_the_binary_workbook(tmp_path):
     assert second == [100.0, 100.0, 1.0, 1.0]
 
 
+def test_binary_workbooks_cut_off_anywhere_end_in_a_report(tmp_path):
+    cities = ["北京市", "天津市", "上海市", "重庆市"]
+    rows = [["城市", *(f"甲{n}(人)" for n in range(6))], *([c, 1, 2, 3, 4, 5, 6] for c in cities)]
+    path = write_book(tmp_path / "yearbook" / "2010" / "2-1.xls", rows)
+    whole = path.read_bytes()
+    for end in range(512, len(whole), 97):
+        path.write_bytes(whole[:end])
+        result = read_file(path, relative_to=tmp_path)
+        assert set(result.files["status"]) <= {"rejected", "read"}
+
+
+def test_sizes_that_a_wrong_record_length_hides_are_checked_all_the_same(tmp_path):
+    """The parser jumps to the sheet: it would reserve 172 GB for the rectangle found there."""
+    path = write_book(tmp_path / "yearbook" / "2010" / "2-1.xls", PLAIN)
+    data = bytearray(path.read_bytes())
+    sheet = data.index(b"\x00\x02\x0e\x00")  # DIMENSIONS, 14 bytes
+    data[sheet + 5] = 0xA3  # first row after the last one
+    texts = data.index(b"\xfc\x00")  # SST, in the part before the sheets
+    stretched = data.copy()
+    stretched[texts + 2 : texts + 4] = b"\xff\x7f"
+    path.write_bytes(stretched)
+    assert "declares rows" in read_file(path, relative_to=tmp_path).files.loc[0, "reason"]
+    data = bytearray(write_book(path, PLAIN).read_bytes())
+    data[texts + 8 : texts + 12] = b"\xff\xff\xff\x7f"  # number of texts
+    path.write_bytes(data)
+    assert "2,147,483,647 texts" in read_file(path, relative_to=tmp_path).files.loc[0, "reason"]
+
+
 def test_numbers_formatted_as_dates_are_rejected_not_read(tmp_path):
     import openpyxl
 
@@ -422,6 +450,12 @@ def test_levels_of_years(tmp_path, level):
     frame = read(tmp_path, rows).observations
     assert frame["data_year"].tolist() == [2008, 2009] * 2
     assert set(frame["indicator_key"]) == {"年末总人口"}
+
+
+def test_merged_cells_over_a_blank_margin_do_no_harm(tmp_path):
+    path = tmp_path / "yearbook" / "2010" / "2-1.xlsx"
+    write_book(path, PLAIN, [(2, 5, 2, 8), (30, 0, 40, 2), (2, 2, 2, 9)])
+    assert len(read_file(path, relative_to=tmp_path).observations) == 4
 
 
 def test_jilin_is_a_city_where_no_provinces_are_named(tmp_path):

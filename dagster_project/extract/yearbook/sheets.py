@@ -69,9 +69,11 @@ def open_sheets(path: Path, limits: Limits = DEFAULT_LIMITS) -> list[Sheet]:
                 rows: list[list[object]] = [
                     list(row) for row in sheet.to_python(skip_empty_area=False)
                 ]
-                merges = [
-                    (first[0], first[1], last[0], last[1])
+                height, width = len(rows), len(rows[0]) if rows else 0
+                merges = [  # those over blank margins lie outside the cells
+                    (first[0], first[1], min(last[0], height - 1), min(last[1], width - 1))
                     for first, last in (sheet.merged_cell_ranges or [])
+                    if first[0] < height and first[1] < width
                 ]
                 hidden = meta.visible != SheetVisibleEnum.Visible
                 shown = percent.get(meta.name, set())
