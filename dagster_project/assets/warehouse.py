@@ -63,15 +63,20 @@ def _text(value: Any) -> str:
     return str(getattr(value, "value", value))
 
 
-def _with_table_metadata(event: Any, connection: duckdb.DuckDBPyConnection) -> Any:
-    """The event with row count and preview of the table it reports; other events unchanged."""
+def _with_table_metadata(
+    event: Any, manifest: Mapping[str, Any], connection: duckdb.DuckDBPyConnection
+) -> Any:
+    """The event with row count and preview of the table it reports.
+
+    Other events are unchanged, and so are those of views: counting would run their query again.
+    """
     if not isinstance(event, dg.Output):
         return event
     metadata = dict(event.metadata or {})
-    name = _text(metadata.get("dagster/relation_identifier", ""))
-    if not name:
+    node = manifest["nodes"][_text(metadata["unique_id"])]
+    if node["config"]["materialized"] not in ("table", "seed"):
         return event
-    relation = ".".join(f'"{part}"' for part in name.split(".")[1:])
+    relation = ".".join('"' + node[part].replace('"', '""') + '"' for part in ("schema", "alias"))
     rows = connection.execute(f"select count(*) from {relation}").fetchone()
     frame = connection.execute(f"select * from {relation} limit {_PREVIEW_ROWS}").df()
     metadata["dagster/row_count"] = dg.MetadataValue.int(int(rows[0]) if rows else 0)
@@ -203,7 +208,7 @@ def _build(
                 )
             ]
         with connect(settings.warehouse, read_only=True) as connection:
-            events = [_with_table_metadata(event, connection) for event in events]
+            events = [_with_table_metadata(e, stage.manifest, connection) for e in events]
         if not context.is_subset:
             state.nodes = {n: b for n, b in state.nodes.items() if n in fingerprints}
             for event in events:
