@@ -458,6 +458,14 @@ def test_merged_cells_over_a_blank_margin_do_no_harm(tmp_path):
     assert len(read_file(path, relative_to=tmp_path).observations) == 4
 
 
+def test_names_printed_again_at_the_right_edge_are_no_table(tmp_path):
+    rows = [["2-1 人口", "", "", ""], ["城市", "年末总人口(万人)", "年平均人口(万人)", "城市"],
+            ["北京市", 1, 2, "北京市"], ["天津市", 3, 4, "天津市"]]  # fmt: skip
+    result = read(tmp_path, rows)
+    assert result.observations["value"].tolist() == [1, 2, 3, 4]
+    assert result.files["status"].tolist() == ["read"]
+
+
 def test_jilin_is_a_city_where_no_provinces_are_named(tmp_path):
     rows = [["城市", "年末总人口(万人)"], ["长 春", 1], ["吉 林", 2], ["武 汉", 3]]
     frame = read(tmp_path, rows).observations

@@ -76,6 +76,8 @@ def find_blocks(sheet: Sheet, crosswalk: Crosswalk) -> list[Block]:
         title_rows = range(start, top)
         for position, label in enumerate(labels):
             right = labels[position + 1] if position + 1 < len(labels) else sheet.width
+            if position and all(blank(c) for r in rows[first:end] for c in r[label + 1 : right]):
+                continue  # the names once more, at the right edge of the page
             blocks.append(
                 _block(sheet, title_rows, range(top, first), range(first, end), label, right)
             )
