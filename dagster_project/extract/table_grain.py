@@ -7,12 +7,14 @@ Index releases and firm tables have a column of cities too, and would pass for c
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
 from dagster_project.extract.table_header import Header, filled
 from dagster_project.extract.table_mapping import SheetMapping
 from dagster_project.extract.table_open import Sheet
-from dagster_project.extract.text import printed
+from dagster_project.extract.text import parse_number, printed
 
 # Titles, as column_key folds them, of columns that name units smaller than a city.
 _BELOW_CITY = {
@@ -41,6 +43,9 @@ _CITIES = (
 )
 
 
+_CODES = re.compile(r"代码|code|_id$|stkcd|symbol")
+
+
 def finer_column(sheet: Sheet, header: Header, spec: SheetMapping) -> str | None:
     """Why the rows are of smaller units than the mapping says: a filled column names such units.
 
@@ -51,10 +56,16 @@ def finer_column(sheet: Sheet, header: Header, spec: SheetMapping) -> str | None
     smaller = {**_BELOW_CITY, **({"cities": _CITIES} if spec.section == "province" else {})}
     keys = spec.keys
     used = {header.find(n) for n in (keys.entity, keys.entity_code, keys.province, keys.item) if n}
+    title_of = {number: title for title, number in header.columns.items()}
     for units, titles in smaller.items():
         for number in (header.columns[t] for t in titles if t in header.columns):
-            below = sheet.rows[header.row + 1 :]
-            if number not in used and any(filled(r[number]) for r in below if number < len(r)):
+            rows = sheet.rows[header.row + 1 :]
+            below = [r[number] for r in rows if number < len(r) and filled(r[number])]
+            # 城市 and 县 may also head numbers: prices in cities, counts of counties
+            names = sum(parse_number(cell).kind == "noise" for cell in below)
+            if not below or (2 * names <= len(below) and not _CODES.search(title_of[number])):
+                continue
+            if number not in used:
                 title = printed(sheet.rows[header.row][number]).strip()
                 return f"its rows are of {units} (column {title})"
     return None

@@ -233,6 +233,17 @@ def test_firms_and_cities_of_a_province_are_refused(tmp_path):
         read_table(path, _mapping(tmp_path, sheets=[sheet]), relative_to=tmp_path)
 
 
+def test_numbers_headed_by_a_kind_of_unit_are_no_names(tmp_path):
+    sheet = {"section": "province", "keys": {"year": "年份", "entity": "省份"},
+             "values": [{"column": "产值", "indicator": "grp", "unit": "亿元"}]}  # fmt: skip
+    path = _csv(tmp_path, "年份,省份,城市,县,产值\n2015,广东,101.2,60,7\n2016,广东,…,61,8\n")
+    result = read_table(path, _mapping(tmp_path, sheets=[sheet]), relative_to=tmp_path)
+    assert result.observations["value"].tolist() == [7, 8]
+    path = _csv(tmp_path, "年份,省份,county_code,产值\n2015,广东,440103,7\n")
+    with pytest.raises(ExtractError, match="rows are of counties"):
+        read_table(path, _mapping(tmp_path, sheets=[sheet]), relative_to=tmp_path)
+
+
 def test_one_city_and_year_with_different_numbers_is_never_a_choice(tmp_path):
     text = "年份,城市,产值\n2015,大连市,7\n2015,大连市,8\n2015,沈阳市,3\n2015,沈阳市,3\n"
     result = read_table(_csv(tmp_path, text), _mapping(tmp_path), relative_to=tmp_path)
