@@ -579,9 +579,12 @@ def test_the_span_of_a_collection_is_no_edition(tmp_path, folder):
 
 
 def test_a_price_base_in_the_title_is_no_edition(tmp_path):
-    rows = [["2-1 地区生产总值（按2005年不变价格）", ""], ["城市", "地区生产总值(亿元)"],
-            ["北京市", 1], ["天津市", 2]]  # fmt: skip
-    assert set(read(tmp_path, rows).observations["release"]) == {"2010"}
+    for price in ("2005年不变价格", "2000年固定价格", "2005年=100"):
+        rows = [[f"2-1 地区生产总值（按{price}）", ""], ["城市", f"{price}地区生产总值(亿元)"],
+                ["北京市", 1], ["天津市", 2]]  # fmt: skip
+        frame = read(tmp_path, rows).observations
+        assert set(frame["release"]) == {"2010"}
+        assert set(frame["data_year"]) == {2009}
 
 
 def test_no_edition_and_hint(tmp_path):

@@ -22,7 +22,9 @@ _EDITION = re.compile(
     rf"|年鉴\s*[-_—(（]?\s*({_YEAR})(?!\d)",
     re.IGNORECASE,
 )
-_DATA_YEAR = re.compile(rf"(?<!\d)({_YEAR})\s*年(?!鉴|版|不变|价|可比|为|以|起|及|前|后)")
+_DATA_YEAR = re.compile(
+    rf"(?<!\d)({_YEAR})\s*年(?!鉴|版|不变|固定|基期|价|可比|为|以|起|及|前|后|=)"
+)
 # 1985-2023: the years that a collection holds, no statement about one edition
 _SPAN = re.compile(rf"(?<!\d)({_YEAR})\s*年?\s*[-‐‑–—―~至到]+\s*(?!\1)({_YEAR})(?!\d)\s*年?")
 _EITHER = re.compile(rf"({_YEAR})\s*年")

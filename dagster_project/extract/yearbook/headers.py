@@ -23,7 +23,9 @@ from dagster_project.extract.yearbook.sheets import Sheet
 
 _YEAR_LEVEL = re.compile(r"((?:19[89]|20\d)\d)年?(?:末|底)?")
 # 2014年年末总人口, but not 1990年不变价工业总产值
-_YEAR_BEFORE = re.compile(r"((?:19[89]|20\d)\d)年(?!不变|价|可比|为|以|起|及|前|后)(?=.)")
+_YEAR_BEFORE = re.compile(
+    r"((?:19[89]|20\d)\d)年(?!不变|固定|基期|价|可比|为|以|起|及|前|后|=)(?=.)"
+)
 
 
 @dataclass(frozen=True, slots=True)
