@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import joblib
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -35,7 +36,8 @@ class Settings(BaseSettings):
     landing: Path | None = None
     boundaries: Path | None = None
     seed: int = 20240101
-    workers: int = Field(default=1, ge=1)
+    # Fits at a time; the digits do not depend on it.
+    workers: int = Field(default_factory=joblib.cpu_count, ge=1)
     full: bool = False
     keep_releases: int = Field(default=3, ge=1)
     look_every_seconds: int = Field(default=30, ge=1)  # how often the sensor looks at landing/
