@@ -55,11 +55,21 @@ class CodedForest(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a code is negative or not a whole number.
+            If a code is negative or not a whole number, a value is not finite, ``x`` and ``y``
+            differ in length or are empty, or no tree is asked for.
         """
+        if self.n_estimators < 1 or self.min_samples_leaf < 1:
+            raise ValueError(
+                f"{self.n_estimators} trees with {self.min_samples_leaf} rows in a leaf: expected "
+                "at least one of each"
+            )
+        self.n_features_in_ = np.shape(x)[1]
         numeric, codes = self._parts(x)
         y = np.asarray(y, dtype=float)
-        self.n_features_in_ = np.shape(x)[1]
+        if y.shape != (len(numeric),) or not len(y):
+            raise ValueError(f"{len(numeric)} rows of features with a target of shape {y.shape}")
+        if not np.isfinite(y).all():
+            raise ValueError(f"{int((~np.isfinite(y)).sum())} values of the target are not finite")
         # Sums of a centred target lose no digits to its level; those of whole numbers are exact as
         # they are, so that splits which are equally good are seen to be so.
         self._centre = 0.0 if (y == np.round(y)).all() else float(y.mean())
@@ -85,7 +95,13 @@ class CodedForest(RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Mean over trees, shape (n,). A code unseen in ``fit`` has all its dummies at zero."""
+        """Mean over trees, shape (n,). A code unseen in ``fit`` has all its dummies at zero.
+
+        Raises
+        ------
+        ValueError
+            If ``x`` has other columns than in ``fit``, a value that is not finite, or a bad code.
+        """
         numeric, codes = self._parts(x)
         columns = np.ascontiguousarray(numeric.T)
         total = np.zeros(len(numeric))
@@ -95,6 +111,13 @@ class CodedForest(RegressorMixin, BaseEstimator):
 
     def _parts(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x = np.asarray(x, dtype=float)
+        if x.shape[1] != self.n_features_in_ or x.shape[1] < self.n_codes:
+            raise ValueError(
+                f"{x.shape[1]} columns; expected {self.n_features_in_}, the last {self.n_codes} of "
+                "them codes"
+            )
+        if not np.isfinite(x).all():
+            raise ValueError(f"{int((~np.isfinite(x)).sum())} feature values are not finite")
         split = x.shape[1] - self.n_codes
         codes = x[:, split:]
         if codes.size and (codes.min() < 0 or (codes != np.round(codes)).any()):

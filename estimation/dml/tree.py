@@ -19,11 +19,21 @@ from numba import njit
 #: (positions of the children) and ``value`` (weighted mean of the node's rows).
 Tree = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
+
+def _compiled(function: Any) -> Any:
+    """The function compiled at its first call, and kept on disk where a place can be written."""
+    try:
+        return njit(nogil=True, cache=True)(function)
+    except RuntimeError:
+        # A read-only installation without a cache folder: each process compiles for itself.
+        return njit(nogil=True)(function)
+
+
 # Improvements closer than this share of the node's sum of squares are ties.
 _TIE = 1e-12
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _uniform(state: np.ndarray) -> float:
     """Next number in [0, 1) of Marsaglia's xorshift64."""
     x = state[0]
@@ -34,7 +44,7 @@ def _uniform(state: np.ndarray) -> float:
     return float(x >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _best_cut(
     order: np.ndarray, rank: np.ndarray, y: np.ndarray, w: np.ndarray, least: int,
     total: float, weight: float,
@@ -60,7 +70,7 @@ def _best_cut(
     return best, at
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _partition(rows: np.ndarray, to_left: np.ndarray, spare: np.ndarray) -> int:
     """Rows that go left first, both sides in the order they had; how many go left."""
     n_left, n_right = 0, 0
@@ -77,7 +87,7 @@ def _partition(rows: np.ndarray, to_left: np.ndarray, spare: np.ndarray) -> int:
     return n_left
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def grow(
     x: np.ndarray, group: np.ndarray, rank: np.ndarray, order: np.ndarray, codes: np.ndarray,
     n_levels: int, y: np.ndarray, w: np.ndarray, least: int, seed: int,
@@ -234,7 +244,7 @@ def grow(
     )  # fmt: skip
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def add_predictions(
     out: np.ndarray, x: np.ndarray, codes: np.ndarray, feature: np.ndarray, threshold: np.ndarray,
     left: np.ndarray, right: np.ndarray, value: np.ndarray,

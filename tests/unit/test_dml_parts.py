@@ -122,20 +122,20 @@ def test_leaves_are_bootstrap_means() -> None:
 
 
 def test_tied_splits_are_drawn_with_equal_chances() -> None:
-    # Two columns and one dummy separate the same two rows; each should do so in a third of trees,
-    # and a column that is there twice (as a control and its square) in twice as many.
+    # A control, its square, a third column and the dummies of two cities all part the same rows.
     x = np.array([[1.0, 1.0, 5.0], [2.0, 4.0, 3.0]])
-    codes = np.array([[0, 0]], dtype=np.int32)
+    codes = np.array([[0, 1]], dtype=np.int32)
     two_rows = prepare(x)
     first = []
-    for seed in range(1, 3001):
+    for seed in range(1, 5001):
         state = np.random.default_rng(seed).integers(1, 2**63 - 1)
-        nodes = grow(**two_rows, codes=codes, n_levels=1, y=np.array([0.0, 1.0]), w=np.ones(2),
+        nodes = grow(**two_rows, codes=codes, n_levels=2, y=np.array([0.0, 1.0]), w=np.ones(2),
                      least=1, seed=int(state))  # fmt: skip
         first.append((int(nodes[0][0]), float(nodes[1][0])))
-    share = {column: np.mean([f == column for f, _ in first]) for column in range(3)}
-    assert all(abs(share[column] - 1 / 3) < 0.03 for column in share)
-    assert set(first) == {(0, 1.5), (1, 2.5), (2, 4.0)}
+    splits = {(0, 1.5), (1, 2.5), (2, 4.0), (3, 0.0), (3, 1.0)}
+    assert set(first) == splits
+    for split in splits:
+        assert np.mean([found == split for found in first]) == pytest.approx(0.2, abs=0.025)
 
 
 def test_leaves_hold_the_rows_asked_for_and_weights_do_not_count() -> None:
@@ -152,9 +152,28 @@ def test_leaves_hold_the_rows_asked_for_and_weights_do_not_count() -> None:
     assert len(sizes) > 3
 
 
-def test_codes_must_be_whole_and_not_negative() -> None:
-    with pytest.raises(ValueError, match="must be codes 0, 1, 2"):
-        CodedForest(2, n_codes=1).fit(np.array([[0.5, -1.0], [0.1, 2.0]]), np.arange(2.0))
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        ([[0.5, -1.0], [0.1, 2.0]], [0.0, 1.0], "must be codes 0, 1, 2"),
+        ([[0.5, 0.5], [0.1, 2.0]], [0.0, 1.0], "must be codes 0, 1, 2"),
+        ([[np.nan, 1.0], [0.1, 2.0]], [0.0, 1.0], "1 feature values are not finite"),
+        ([[0.5, 1.0], [0.1, 2.0]], [0.0, np.inf], "1 values of the target are not finite"),
+        ([[0.5, 1.0], [0.1, 2.0]], [0.0, 1.0, 2.0], "2 rows of features with a target of shape"),
+        (np.empty((0, 2)), [], "0 rows of features"),
+    ],
+)
+def test_a_forest_refuses_what_it_cannot_read(x: object, y: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        CodedForest(2, n_codes=1).fit(np.asarray(x), np.asarray(y))
+
+
+def test_a_forest_refuses_other_columns_than_it_was_grown_on() -> None:
+    forest = CodedForest(2, n_codes=1).fit(np.array([[0.5, 0.0], [0.1, 1.0]]), np.arange(2.0))
+    with pytest.raises(ValueError, match="3 columns; expected 2, the last 1 of them codes"):
+        forest.predict(np.ones((1, 3)))
+    with pytest.raises(ValueError, match="0 trees"):
+        CodedForest(0).fit(np.ones((2, 1)), np.arange(2.0))
 
 
 def test_unknown_learner_or_parameter_lists_what_exists() -> None:
