@@ -15,7 +15,11 @@ import numpy as np
 import pandas as pd
 
 from dagster_project.extract.boundaries import MUNICIPALITY_CODES
-from dagster_project.extract.table_grain import without_contradictions
+from dagster_project.extract.table_grain import (
+    assumed_unit_fails,
+    other_subjects,
+    without_contradictions,
+)
 from dagster_project.extract.table_header import Header, filled, label_above, unmapped_label
 from dagster_project.extract.table_mapping import SheetMapping, column_key
 from dagster_project.extract.table_open import Sheet
@@ -56,6 +60,7 @@ class TableCells:
             cells = [sum(map(filled, row)) for row in zip(*self.columns)]
             self.entity = np.array(["全国" if n > 1 else "" for n in cells], dtype=object)
         self.left_out = self._leave_out()
+        self.others = other_subjects(self.columns, sheet.rows[header.row], header, spec)
         self.section = self._sections()
         self.rejects: list[dict] = []
         self.missing = 0
@@ -159,7 +164,7 @@ class TableCells:
         named = [v.column for v in spec.values] + [
             getattr(keys, k) for k in type(keys).model_fields
         ]
-        named += [spec.only.column] if spec.only is not None else []
+        named += [rule.column for rule in (spec.only, *spec.about) if rule is not None]
         used = {self.header.find(names) for names in named if names}
         found: list[list[object]] = []
         for key, number in self.header.columns.items():
@@ -206,9 +211,11 @@ class TableCells:
         has_year, has_entity = years > 0, self.entity != ""
         has_meaning = np.array([m is not None for m in meaning], dtype=bool)
         row_of_data = has_year & has_entity
+        is_other = np.zeros(self.n, dtype=bool)
+        is_other[list(self.others)] = True
         self.missing += int(((status == 0) & row_of_data).sum())
         # Text in a row without keys is a note or an advert; a number there is not.
-        lost = (status == 1) & ~(row_of_data & has_meaning)
+        lost = (status == 1) & ~(row_of_data & has_meaning & ~is_other)
         noise = (status == 2) & row_of_data
         title = printed(self.sheet.rows[self.header.row][number]).strip()
         letter = column_letter(number + 1)
@@ -220,6 +227,17 @@ class TableCells:
                 )
             )  # fmt: skip
         good = np.flatnonzero((status == 1) & ~lost)
+        if len(good) and meaning[good[0]].within and not self.row_unit.any():
+            meant = meaning[good[0]]  # within belongs to the long layout: the same for all rows
+            if not self.header.unit_of(number, meant.column):
+                known = {f"{letter}{i + self.first_row}": float(value[i]) for i in good}
+                wrong = assumed_unit_fails(meant, title, known)
+                if wrong is not None:
+                    self.rejects += [
+                        self._reject(i, number, cell, title, years, None, wrong)
+                        for i, cell in zip(good.tolist(), known, strict=True)
+                    ]
+                    good = good[:0]
         values = [meaning[i] for i in good]
         stated = {v.column: self.header.unit_of(number, v.column) for v in set(values)}
         unit = [self.row_unit[i] or stated[v.column] or v.unit for i, v in zip(good, values)]
@@ -261,12 +279,18 @@ class TableCells:
 
     def _reject(
         self, i: int, number: int, cell: str, title: str, years: np.ndarray,
-        suggestion: str | None,
+        suggestion: str | None, unit_problem: str | None = None,
     ) -> dict:  # fmt: skip
         shown = printed(self.columns[number][i])
         where = f"{self.path.name}, sheet {self.sheet.name}, cell {cell}"
         if suggestion is not None:
             reason, detail = "not_a_number", f"{where}: {shown!r} is not a number"
+        elif unit_problem is not None:
+            reason, detail = "unit_not_stated", f"{where}: {unit_problem}"
+            suggestion = "write the unit of the numbers into the title, in brackets"
+        elif i in self.others:
+            reason, detail = "other_subject", f"{where}: {self.others[i]}"
+            suggestion = "keep the wanted rows only, or correct the column"
         elif years[i] <= 0:
             reason = "row_without_year"
             detail = f"{where}: the number {shown} stands in a row without a year"

@@ -1,18 +1,20 @@
-"""Whether the rows of a mapped sheet are cities (or provinces) and years, or something smaller.
+"""Whether the rows of a mapped sheet are what the mapping says, or something else.
 
-Belongs here: columns that name counties, firms or, in a table of provinces, cities; and rows that
-give one city and year several numbers. Does not belong here: reading cells (table_cells.py).
+Belongs here: columns that name counties, firms or, in a table of provinces, cities; rows of other
+countries or currencies; numbers that cannot be in the assumed unit; and rows that give one city and
+year several numbers. Does not belong here: reading cells (table_cells.py).
 Index releases and firm tables have a column of cities too, and would pass for city data.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import pandas as pd
 
 from dagster_project.extract.table_header import Header, filled
-from dagster_project.extract.table_mapping import SheetMapping
+from dagster_project.extract.table_mapping import SheetMapping, ValueColumn, column_key
 from dagster_project.extract.table_open import Sheet
 from dagster_project.extract.text import parse_number, printed
 
@@ -69,6 +71,71 @@ def finer_column(sheet: Sheet, header: Header, spec: SheetMapping) -> str | None
                 title = printed(sheet.rows[header.row][number]).strip()
                 return f"its rows are of {units} (column {title})"
     return None
+
+
+def other_subjects(
+    columns: Sequence[Sequence[object]],
+    titles: Sequence[object],
+    header: Header,
+    spec: SheetMapping,
+) -> dict[int, str]:
+    """Rows about another country or currency than ``spec.about`` allows, each with the reason.
+
+    Parameters
+    ----------
+    columns
+        Cells below the header, column by column.
+    titles
+        The header row as printed.
+
+    Returns
+    -------
+    dict of int to str
+        By 0-based row. A blank cell counts as something else, unless the whole column is blank.
+    """
+    found: dict[int, str] = {}
+    for rule in spec.about:
+        wanted = {column_key(value) for value in rule.values}
+        for number in {
+            header.columns[n] for n in map(column_key, rule.column) if n in header.columns
+        }:
+            cells = columns[number]
+            if not any(map(filled, cells)):
+                continue
+            title = printed(titles[number]).strip()
+            for row, cell in enumerate(cells):
+                if column_key(printed(cell)) not in wanted:
+                    said = printed(cell).strip() or "nothing"
+                    found.setdefault(
+                        row,
+                        f"the column {title} says {said}; expected {' or '.join(rule.values[:3])}",
+                    )
+    return found
+
+
+def assumed_unit_fails(value: ValueColumn, title: str, cells: dict[str, float]) -> str | None:
+    """Why numbers under a title without a unit are not in the unit that the mapping assumes.
+
+    Parameters
+    ----------
+    cells
+        The numbers of the column, by cell.
+
+    Returns
+    -------
+    str or None
+        ``None`` where all of them lie within the bounds of the mapping, or it states none.
+    """
+    if value.within is None:
+        return None
+    low, high = value.within
+    cell = next((c for c, number in cells.items() if not low <= number <= high), None)
+    if cell is None:
+        return None
+    return (
+        f"the title {title} states no unit, and {cells[cell]:.12g} in {cell} cannot be in "
+        f"{value.unit} ({low:.12g} to {high:.12g}); no number of the column is used"
+    )
 
 
 def without_contradictions(

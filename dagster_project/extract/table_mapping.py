@@ -39,13 +39,18 @@ class _Strict(BaseModel):
 
 
 class ValueColumn(_Strict):
-    """One column of numbers (or, in the wide layout, the years of one indicator)."""
+    """One column of numbers (or, in the wide layout, the years of one indicator).
+
+    ``within`` guards a unit that the mapping assumes: where the title states none, a number outside
+    the two bounds shows that the unit is another one, and the column is not read.
+    """
 
     column: Names = ()
     indicator: str
     unit: str = ""
     note: str = ""
     optional: bool = False
+    within: tuple[float, float] | None = None
 
     @model_validator(mode="after")
     def _unit_is_known(self) -> ValueColumn:
@@ -86,7 +91,8 @@ class SheetMapping(_Strict):
     year). ``section`` says what the rows are; ``by_code`` decides row by row from the code. In the
     wide layout ``labels`` tell what a row (``keys.indicator``) or, where a line above the header
     begins with ``label_above``, the whole sheet means; ``other_labels`` says whether numbers under
-    another label are rejects or stay in the lake as an unmapped indicator.
+    another label are rejects or stay in the lake as an unmapped indicator. ``about`` names columns
+    that a table need not have; where it has one, rows that say something else there are rejects.
     """
 
     name: Names = ("*",)
@@ -100,6 +106,7 @@ class SheetMapping(_Strict):
     label_above: Names = ()
     other_labels: Literal["reject", "keep"] = "reject"
     only: OnlyRows | None = None
+    about: tuple[OnlyRows, ...] = ()
     optional: bool = False
 
     @model_validator(mode="after")
@@ -115,6 +122,8 @@ class SheetMapping(_Strict):
             raise ValueError("labels belong together with keys.indicator or label_above")
         if self.labels and self.layout == "long":
             raise ValueError("labels are read in the wide layout only")
+        if self.layout == "wide" and any(v.within for v in (*self.values, *self.labels.values())):
+            raise ValueError("within is checked in the long layout only")
         if self.layout == "wide" and not self.labels and len(self.values) != 1:
             raise ValueError("the wide layout needs one entry under values, or labels")
         if not self.values and not self.labels:

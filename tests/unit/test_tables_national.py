@@ -105,14 +105,76 @@ def test_years_of_the_databank_and_its_missing_mark(tmp_path):
     [
         ("年份,人民币对美元年平均汇率", "元/美元"),
         ("统计年度,人民币兑美元汇率", "元/美元"),
+        ("年份,人民币对美元汇率(元/美元)", "元/美元"),
         ("年度,100美元", "元/100美元"),
         ("年份,人民币对美元汇率(元/100美元)", "元/100美元"),
     ],
 )
 def test_one_row_per_year(tmp_path, head, unit):
-    result = _read(tmp_path, "exchange_rate", f"{head}\n2014,614.28\n2015-12-31,622.84\n")
-    assert _series(result, "cny_per_usd") == {2014: 614.28, 2015: 622.84}
+    first, second = (614.28, 622.84) if unit == "元/100美元" else (6.1428, 6.2284)
+    text = f"{head}\n2014,{first}\n2015-12-31,{second}\n"
+    result = _read(tmp_path, "exchange_rate", text)
+    assert _series(result, "cny_per_usd") == {2014: first, 2015: second}
     assert set(result.observations["unit_key"]) == {unit}
+    assert result.rejects.empty
+
+
+@pytest.mark.parametrize(
+    ("source", "title", "numbers", "unit", "wrong"),
+    [
+        ("exchange_rate", "年平均汇率", (622.84, 664.23), "元/美元", "622.84 in B2"),
+        ("exchange_rate", "人民币对美元汇率", (6.2284, 664.23), "元/美元", "664.23 in B3"),
+        ("national_accounts", "国内生产总值指数", (116.0, 3000.2), "上年=100", "3000.2 in B3"),
+        ("national_accounts", "CPI", (101.4, 627.5), "上年=100", "627.5 in B3"),
+        ("national_accounts", "GDP平减指数增长率", (101.2, 100.1), "%", "101.2 in B2"),
+        ("national_accounts", "GDP", (68.6, 74.0), "亿元", "68.6 in B2"),
+    ],
+)
+def test_numbers_that_cannot_be_in_the_assumed_unit_are_rejects(
+    tmp_path, source, title, numbers, unit, wrong
+):
+    text = f"年份,{title}\n2015,{numbers[0]}\n2016,{numbers[1]}\n"
+    result = _read(tmp_path, source, text)
+    assert result.observations.empty
+    assert result.rejects["reason"].tolist() == ["unit_not_stated"] * 2
+    assert result.rejects["cell"].tolist() == ["B2", "B3"]
+    detail = result.rejects["detail"].iloc[0]
+    assert f"the title {title} states no unit, and {wrong} cannot be in {unit}" in detail
+    assert result.files.iloc[0]["n_rejects"] == 2
+
+
+def test_an_index_that_states_its_base_is_read(tmp_path):
+    text = "年份,国内生产总值指数(上年=100),CPI(1978=100)\n2015,107.0,615.2\n"
+    result = _read(tmp_path, "national_accounts", text)
+    assert _series(result, "gdp_index_national") == {2015: 107.0}
+    assert set(result.observations["indicator_key"]) == {"gdp_index_national"}
+    assert "CPI(1978=100)" in result.files.iloc[0]["columns_not_read"]
+
+
+@pytest.mark.parametrize(
+    ("title", "wanted", "other"),
+    [("币种", "美元", "欧元"), ("国家", "美国", "日本"), ("Currency Code", "USD", "JPY")],
+)
+def test_another_currency_is_never_the_rate_of_the_dollar(tmp_path, title, wanted, other):
+    text = f"年份,{title},平均汇率\n2015,{wanted},6.2284\n2015,{other},6.9\n2016,{other},7.3\n"
+    result = _read(tmp_path, "exchange_rate", text)
+    assert _series(result, "cny_per_usd") == {2015: 6.2284}
+    assert result.rejects[["cell", "reason"]].values.tolist() == [
+        ["C3", "other_subject"],
+        ["C4", "other_subject"],
+    ]
+    assert f"the column {title} says {other}; expected" in result.rejects["detail"].iloc[0]
+    assert result.files.iloc[0]["columns_not_read"] == "[]"
+
+
+def test_a_province_or_another_country_is_never_the_country(tmp_path):
+    text = (
+        "年份,地区,国家,国内生产总值\n2015,全国,中国,688858\n2015,北京,中国,24779\n2016,全国,,7\n"
+    )
+    result = _read(tmp_path, "national_accounts", text)
+    assert _series(result, "gdp_national") == {2015: 688858.0}
+    assert result.rejects["cell"].tolist() == ["D3", "D4"]
+    assert "says nothing; expected 中国" in result.rejects["detail"].iloc[1]
 
 
 def test_a_sheet_of_provinces_is_named_above_its_table(tmp_path):
