@@ -18,10 +18,12 @@ DATA_HOME ?= data/main
 endif
 PORT ?= 3000
 FULL ?=
+REBUILD ?=
 
 export PILOT_PANEL_DATA_HOME := $(abspath $(DATA_HOME))
 export PILOT_PANEL_LANDING := $(if $(strip $(LANDING)),$(abspath $(LANDING)),)
 export PILOT_PANEL_FULL := $(FULL)
+export PILOT_PANEL_REBUILD := $(REBUILD)
 # Nothing here phones home.
 export DAGSTER_DISABLE_TELEMETRY := yes
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false

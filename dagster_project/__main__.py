@@ -49,6 +49,8 @@ def run(job_name: str) -> int:
     """Run a job in this process. Returns the exit code."""
     settings = load_settings()
     settings.prepare()
+    if settings.rebuild and job_name != "estimates":
+        _forget(settings)
     if job_name != "estimates":
         kind = "the SYNTHETIC sample" if settings.uses_sample else str(settings.landing_dir)
         _say(f"Pilot Panel: job {job_name} on {kind}; results go to {settings.data_home}")
@@ -75,6 +77,19 @@ def run(job_name: str) -> int:
         _slowest(instance, result.run_id, seconds)
     _summary(settings)
     return 0
+
+
+def _forget(settings: Settings) -> None:
+    """Take away what vouches for warehouse, outcomes, checks and release, so that all are made
+    anew from the lake.
+    """
+    from dagster_project import gates
+    from dagster_project.warehouse_state import WarehouseState
+
+    WarehouseState.load(settings).forget()
+    gates.record_path(settings).unlink(missing_ok=True)
+    (settings.lake / "derived" / "outcomes.json").unlink(missing_ok=True)
+    _say("REBUILD: warehouse, computed outcomes, checks and release are made anew")
 
 
 def _failed(result: dg.ExecuteInProcessResult) -> None:

@@ -7,8 +7,9 @@ CSV, in a third of the time of pandas and with whole numbers whole where a colum
 
 from __future__ import annotations
 
-import filecmp
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dagster_project.extract.safety import escape_formula
+from dagster_project.fingerprints import file_hash
 
 # Any text that might be a formula to a spreadsheet; escape_formula decides on each of them.
 _SUSPECT = r"^[^0-9A-Za-z\p{Han}]*[=+@＝＋－＠\-]|^[\t\r\n]"
@@ -25,7 +27,20 @@ _SUSPECT = r"^[^0-9A-Za-z\p{Han}]*[=+@＝＋－＠\-]|^[\t\r\n]"
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-def export(folder: Path, name: str, frame: Any, before: Path | None = None) -> None:
+@dataclass(frozen=True)
+class Earlier:
+    """Folder of an earlier release, and the SHA-256 of its files as they were written."""
+
+    folder: Path
+    files: Mapping[str, str]
+
+    def holds(self, file: str | Path) -> bool:
+        """Whether a file lies there as it was written; no other hand has changed it since."""
+        path, name = self.folder / file, Path(file).as_posix()
+        return path.is_file() and name in self.files and file_hash(path) == self.files[name]
+
+
+def export(folder: Path, name: str, frame: Any, before: Earlier | None = None) -> None:
     """Write ``parquet/<name>.parquet`` and ``csv/<name>.csv`` below ``folder``.
 
     Parameters
@@ -33,8 +48,8 @@ def export(folder: Path, name: str, frame: Any, before: Path | None = None) -> N
     frame
         An Arrow table or a DataFrame.
     before
-        Folder of an earlier release that the same code wrote: its CSV is taken over if its Parquet
-        file has the same bytes.
+        An earlier release that the same code wrote: its CSV is taken over if its Parquet file had
+        the same bytes and the CSV is as it was written.
     """
     for kind in ("parquet", "csv"):
         (folder / kind).mkdir(exist_ok=True)
@@ -43,11 +58,10 @@ def export(folder: Path, name: str, frame: Any, before: Path | None = None) -> N
     pq.write_table(table, folder / parquet, compression="zstd")
     if (
         before is not None
-        and (before / csv).exists()
-        and (before / parquet).exists()
-        and filecmp.cmp(before / parquet, folder / parquet, shallow=False)
+        and before.files.get(parquet.as_posix()) == file_hash(folder / parquet)
+        and before.holds(csv)
     ):
-        shutil.copyfile(before / csv, folder / csv)
+        shutil.copyfile(before.folder / csv, folder / csv)
     else:
         write_csv(folder / csv, table)
 

@@ -17,9 +17,9 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from dagster_project.lake import code_version, write_frame, write_text
+from dagster_project.fingerprints import code_version, library_versions
+from dagster_project.lake import write_frame, write_text
 from dagster_project.settings import Settings
-from dagster_project.warehouse_state import library_versions
 from expectations.runner import GateReport, RuleResult, typed_findings
 
 

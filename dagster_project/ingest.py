@@ -12,20 +12,16 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
-
-import geopandas as gpd
 
 from dagster_project.arrival import first_of_each
-from dagster_project.extract import boundaries as boundary_reader
-from dagster_project.extract import table_mapping, tables
+from dagster_project.extract import table_mapping
 from dagster_project.extract.discover import LandingFile, discover
 from dagster_project.extract.schema import ExtractError, ExtractResult
-from dagster_project.lake import Lake, code_version, partition_fingerprint
+from dagster_project.lake import Lake, partition_fingerprint
+from dagster_project.readers import GRID_SOURCES, check_population, read, reader_version
 from dagster_project.settings import Settings
 
 _SECONDS_BETWEEN_LINES = 3.0
-GRID_SOURCES = ("edgar_co2", "pm25", "nightlights", "elevation")
 
 
 class EmptyLandingError(Exception):
@@ -65,7 +61,14 @@ def scan(settings: Settings) -> list[LandingFile]:
         If no file is recognised; the message says what is expected where.
     """
     settings.cache.mkdir(parents=True, exist_ok=True)
-    found = discover(settings.landing_dir, hash_cache=settings.cache / "landing_hashes.json")
+    population = settings.population.resolve() if settings.population else None
+    found = [
+        file
+        for file in discover(
+            settings.landing_dir, hash_cache=settings.cache / "landing_hashes.json"
+        )
+        if file.path.resolve() != population  # known by its setting, not by its place
+    ]
     if not any(f.source != "unrecognised" for f in found):
         seen = f"{len(found)} files there, none of them recognised" if found else "it is empty"
         raise EmptyLandingError(
@@ -76,74 +79,6 @@ def scan(settings: Settings) -> list[LandingFile]:
     return found
 
 
-# Modules whose text decides what a reader makes of a file; a change reads the files again.
-_SHARED = ("schema", "text", "units", "safety", "parser_errors", "cfb", "crosswalk")
-_READERS = {
-    "yearbook": ("yearbook", "table_open", "percent_format", *_SHARED),
-    "grid": (
-        *("boundaries", "coverage", "grids", "grid_kinds", "grid_names", "grid_read", "grid_axes"),
-        *("relief", *_SHARED),
-    ),
-    "table": (
-        *("tables", "table_cells", "table_grain", "table_header", "table_mapping", "table_open"),
-        *("percent_format", *_SHARED),
-    ),
-}
-
-
-@cache
-def _modules_version(reader: str) -> str:
-    return code_version(*(f"dagster_project.extract.{name}" for name in _READERS[reader]))
-
-
-@cache
-def _reader_version(source: str) -> str:
-    if source == "yearbook":
-        return _modules_version("yearbook")
-    if source in GRID_SOURCES:
-        return _modules_version("grid")
-    return _modules_version("table") + table_mapping.load_mappings()[source].content_hash()
-
-
-@cache
-def boundaries_for(path: Path | None, cache_dir: Path) -> gpd.GeoDataFrame:
-    """City polygons, read once per process."""
-    return boundary_reader.load_boundaries(path, cache_dir=cache_dir)
-
-
-def _read(source: str, files: list[LandingFile], settings: Settings) -> ExtractResult:
-    if source == "yearbook":
-        from dagster_project.extract import yearbook
-
-        return ExtractResult.concat(
-            [yearbook.read_file(f.path, relative_to=settings.landing_dir) for f in files]
-        )
-    if source in GRID_SOURCES:
-        from dagster_project.extract import grids
-
-        polygons = boundaries_for(settings.boundaries, settings.cache)
-        return ExtractResult.concat(
-            [
-                grids.read_grid(
-                    f.path,
-                    source,
-                    polygons,
-                    settings.cache / "coverage",
-                    relative_to=settings.landing_dir,
-                    sha256=f.sha256,
-                )
-                for f in files
-            ]
-        )
-    mapping = table_mapping.load_mappings()[source]
-    return ExtractResult.concat(
-        [
-            tables.read_table(f.path, mapping, relative_to=settings.landing_dir, sha256=f.sha256)
-            for f in files
-        ]
-    )
-
-
 def ingest(
     source: str,
     settings: Settings,
@@ -152,9 +87,15 @@ def ingest(
 ) -> IngestReport:
     """Bring one source's partitions in the lake up to date with the landing folder.
 
-    A partition is read again only if one of its files, their names, or the reader changed. A file
-    that cannot be read is a row in the file report with its reason, never an exception, so that
-    one bad file does not keep the good ones out.
+    A partition is read again only if one of its files, their names, or the reader changed; of a
+    grid also if the boundaries did, and of PM2.5 the population grid. A file that cannot be read is
+    a row in the file report with its reason, never an exception, so that one bad file does not keep
+    the good ones out.
+
+    Raises
+    ------
+    SettingsError
+        If the boundaries or the population grid of the settings cannot be used.
     """
     lake = Lake(settings.lake)
     report = IngestReport(source)
@@ -168,6 +109,7 @@ def ingest(
         lake.forget(source, gone)
         report.removed.append(gone)
         log(f"{source} {gone}: no longer in the landing folder, removed from the lake")
+    version, checked = reader_version(source, settings) if partitions else "", False
     for number, (partition, members) in enumerate(sorted(partitions.items()), start=1):
         members.sort(key=lambda f: str(f.path))
         names = [str(f.path.relative_to(settings.landing_dir)) for f in members]
@@ -176,10 +118,13 @@ def ingest(
             (name, f.sha256 + (" copy" if f.path in copies else ""))
             for name, f in zip(names, members, strict=True)
         ]
-        fingerprint = partition_fingerprint(hashes, _reader_version(source))
+        fingerprint = partition_fingerprint(hashes, version)
         if lake.fingerprint(source, partition) == fingerprint:
             report.unchanged.append(partition)
             continue
+        if source == "pm25" and not checked:
+            check_population(settings)
+            checked = True
         parts = []
         for name, file in zip(names, members, strict=True):
             if file.path in copies:
@@ -188,7 +133,7 @@ def ingest(
                 log(f"{source} {name}: the same content as {original}, read once")
                 continue
             try:
-                parts.append(_read(source, [file], settings))
+                parts.append(read(source, [file], settings))
             except ExtractError as error:
                 parts.append(refused(source, partition, name, file, str(error)))
         result = ExtractResult.concat(parts)

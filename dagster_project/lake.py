@@ -136,18 +136,3 @@ def partition_fingerprint(parts: list[tuple[str, str]], reader_version: str) -> 
     """
     text = json.dumps([sorted(parts), reader_version], ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def code_version(*modules: str) -> str:
-    """Hash of the source text of modules or packages, so that a changed reader reads again."""
-    import importlib
-
-    digest = hashlib.sha256()
-    for name in modules:
-        module = importlib.import_module(name)
-        file = Path(str(module.__file__))
-        files = sorted(file.parent.rglob("*")) if file.name == "__init__.py" else [file]
-        for path in files:
-            if path.suffix in {".py", ".yml", ".csv"}:
-                digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ import duckdb
 import pandas as pd
 
 from dagster_project.exports import write_stata_tables
-from dagster_project.flat_files import export
+from dagster_project.fingerprints import file_hash, file_hashes
+from dagster_project.flat_files import Earlier, export
 from dagster_project.gates import read_findings
+from dagster_project.release_database import STORAGE_VERSION, create_table, write_database
 from dagster_project.release_docs import ESTIMATE_DOCS, FINDINGS_DOC, TableDoc
 from dagster_project.release_identity import (
     content_id,
@@ -30,10 +33,9 @@ from dagster_project.release_identity import (
 from dagster_project.resources import connect
 from dagster_project.rosters import roster_changes
 from dagster_project.settings import PROJECT_ROOT, Settings
+from dagster_project.warehouse_state import pending_writes
 
-# Written so that clients of older DuckDB versions can open it.
-STORAGE_VERSION = "v1.2.0"
-# Sorting keys make the exports the same bytes for the same rows.
+DATABASE = "panel.duckdb"
 ESTIMATE_TABLES = ("estimates", "estimate_diagnostics")
 # Their columns of text; all others are numbers, but for ``synthetic``.
 _TEXT = frozenset(
@@ -88,7 +90,9 @@ def build_panel_release(
     current = read_release(settings)
     ingredients = made_of(settings, docs, gate_results, synthetic)
     same_writer = current is not None and current.get("written_by") == writer_version()
-    before = settings.published.resolve() if same_writer else None
+    before = None
+    if current is not None and same_writer:
+        before = Earlier(settings.published.resolve(), current.get("files", {}))
     staging = _staging(settings)
     try:
         counts: dict[str, int] = {}
@@ -107,7 +111,7 @@ def build_panel_release(
         release_id = content_id(staging, [d.name for d in docs])
         kept: dict[str, pd.DataFrame] = {}
         if current and current["release"] == release_id:
-            kept = _read_estimates(settings.published)
+            kept = _read_estimates(settings.published, current)
         estimates = kept or _empty_estimates()
         for name, frame in estimates.items():
             counts[name] = len(frame)
@@ -116,11 +120,11 @@ def build_panel_release(
         findings = read_findings(settings)
         counts[FINDINGS_DOC.name] = len(findings)
         export(staging, FINDINGS_DOC.name, findings)
-        _write_database(
-            staging,
+        write_database(
+            staging / DATABASE,
             {**tables, FINDINGS_DOC.name: findings, **estimates},
             [*docs, FINDINGS_DOC, *ESTIMATE_DOCS],
-            synthetic,
+            synthetic=synthetic,
         )
         write_stata_tables(
             staging / "stata",
@@ -135,6 +139,7 @@ def build_panel_release(
             "notice": _notice(synthetic),
             "estimates_of": release_id if kept else None,
             "rows": counts,
+            "files": file_hashes(staging, (p for p in staging.rglob("*") if p.is_file())),
             "sources": _source_hashes(tables.get("sources")),
             "roster_changes": roster_changes(settings),
             "outcomes": outcomes_record(settings),
@@ -160,18 +165,13 @@ def standing_release(
     """The current release, if building it anew would give the same; else None.
 
     The same means: the warehouse file, the gates' record and findings, the comments, the code and
-    libraries that write a release. Its tables must still be those that gave it its name.
+    libraries that write a release. Its files must still be those that were written.
     """
     current = read_release(settings)
     ingredients = made_of(settings, docs, gate_results, synthetic)
     if current is None or current.get("made_of") != ingredients:
         return None
-    folder, names = settings.published, [d.name for d in docs]
-    every = [*names, FINDINGS_DOC.name, *ESTIMATE_TABLES]
-    files = [folder / "panel.duckdb", folder / "stata"]
-    files += [folder / k / f"{n}.{k}" for n in every for k in ("parquet", "csv")]
-    whole = all(f.exists() for f in files) and content_id(folder, names) == current["release"]
-    return current if whole else None
+    return current if _whole(settings.published, current, current.get("files", {})) else None
 
 
 def add_estimates(
@@ -197,12 +197,17 @@ def add_estimates(
     try:
         shutil.copytree(settings.published.resolve(), staging, dirs_exist_ok=True)
         frames = {"estimates": _typed(estimates), "estimate_diagnostics": _typed(diagnostics)}
-        with duckdb.connect(str(staging / "panel.duckdb")) as connection:
+        sound = _whole(staging, release, [DATABASE])
+        written = [staging / DATABASE] if sound else []
+        with duckdb.connect(str(staging / DATABASE)) as connection:
             for doc in ESTIMATE_DOCS:
                 frame = frames[doc.name]
                 export(staging, doc.name, frame)
-                _create_table(connection, frame, doc)
+                create_table(connection, frame, doc)
                 release["rows"][doc.name] = len(frame)
+                written += [staging / k / f"{doc.name}.{k}" for k in ("csv", "parquet")]
+        # All other hashes stay: a file that another hand has changed is not vouched for anew.
+        release["files"] = release.get("files", {}) | file_hashes(staging, written)
         release["estimates_of"] = release["release"]
         release["estimated"] = datetime.now(UTC).isoformat(timespec="seconds")
         _finish(settings, staging, release)
@@ -260,11 +265,20 @@ def _fetch(connection: duckdb.DuckDBPyConnection, name: str) -> Any:
     return connection.execute(f'select * from "{name}"').to_arrow_table()
 
 
-def _read_estimates(folder: Path) -> dict[str, pd.DataFrame]:
-    found = {n: folder / "parquet" / f"{n}.parquet" for n in ESTIMATE_TABLES}
-    if not all(p.exists() for p in found.values()):
+def _whole(folder: Path, release: dict[str, Any], files: Iterable[str]) -> bool:
+    """Whether these files of a release, at least one, are as they were written."""
+    names, earlier = list(files), Earlier(folder, release.get("files", {}))
+    if DATABASE in names and pending_writes(folder / DATABASE).exists():
+        return False
+    return bool(names) and all(earlier.holds(name) for name in names)
+
+
+def _read_estimates(folder: Path, release: dict[str, Any]) -> dict[str, pd.DataFrame]:
+    """Estimates of a release, none if they are not those that were written."""
+    files = [f"parquet/{name}.parquet" for name in ESTIMATE_TABLES]
+    if not _whole(folder, release, files):
         return {}
-    return {n: pd.read_parquet(p) for n, p in found.items()}
+    return {n: pd.read_parquet(folder / f) for n, f in zip(ESTIMATE_TABLES, files, strict=True)}
 
 
 def _empty_estimates() -> dict[str, pd.DataFrame]:
@@ -297,56 +311,15 @@ def _source_hashes(sources: Any) -> list[dict[str, Any]]:
     return frame[columns].drop_duplicates().sort_values(columns).to_dict("records")
 
 
-def _write_database(
-    staging: Path, tables: dict[str, Any], docs: list[TableDoc], synthetic: bool
-) -> None:
-    path = staging / "panel.duckdb"
-    with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as connection:
-        connection.execute(
-            f"attach '{path}' as panel (storage_version '{STORAGE_VERSION}'); use panel"
-        )
-        for doc in docs:
-            _create_table(connection, tables[doc.name], doc, synthetic=synthetic)
-        connection.execute("use memory; detach panel")
-
-
-def _create_table(
-    connection: duckdb.DuckDBPyConnection,
-    frame: Any,
-    doc: TableDoc,
-    *,
-    synthetic: bool | None = None,
-) -> None:
-    connection.register("incoming", frame)
-    connection.execute(f'create or replace table "{doc.name}" as select * from incoming')
-    connection.unregister("incoming")
-    prefix = "SYNTHETIC. " if synthetic or (synthetic is None and _says_synthetic(frame)) else ""
-    connection.execute(f'comment on table "{doc.name}" is {_quoted(prefix + doc.description)}')
-    known = {row[0] for row in connection.execute(f'describe "{doc.name}"').fetchall()}
-    for column, text in doc.columns.items():
-        if column in known and text:
-            connection.execute(f'comment on column "{doc.name}"."{column}" is {_quoted(text)}')
-
-
-def _says_synthetic(frame: Any) -> bool:
-    return (
-        isinstance(frame, pd.DataFrame)
-        and "synthetic" in frame.columns
-        and bool(frame["synthetic"].eq(True).any())
-    )
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _finish(settings: Settings, staging: Path, release: dict[str, Any]) -> None:
     """Write ``release.json``, give the folder its name, point ``published`` at it, tidy up."""
+    if release["synthetic"]:
+        notice = staging / "SYNTHETIC.txt"
+        notice.write_text(release["notice"] + "\n", encoding="utf-8")
+        release["files"][notice.name] = file_hash(notice)
     (staging / "release.json").write_text(
         json.dumps(release, indent=1, ensure_ascii=False), encoding="utf-8"
     )
-    if release["synthetic"]:
-        (staging / "SYNTHETIC.txt").write_text(release["notice"] + "\n", encoding="utf-8")
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     final = settings.releases / f"{stamp}-{release['release']}"
     os.replace(staging, final)

@@ -12,12 +12,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from dagster_project.fingerprints import code_version, file_hash, library_versions
 from dagster_project.gates import findings_path
-from dagster_project.lake import code_version
 from dagster_project.release_docs import ESTIMATE_DOCS, FINDINGS_DOC, TableDoc
 from dagster_project.rosters import roster_changes
 from dagster_project.settings import Settings
-from dagster_project.warehouse_state import file_hash, library_versions
+from dagster_project.warehouse_state import pending_writes
 
 
 def outcomes_record(settings: Settings) -> dict[str, Any] | None:
@@ -39,9 +39,10 @@ def made_of(
     settings: Settings, docs: list[TableDoc], gate_results: dict[str, Any], synthetic: bool
 ) -> str:
     """Fingerprint of everything that decides the content of a release but its estimates."""
-    findings = findings_path(settings)
+    findings, pending = findings_path(settings), pending_writes(settings.warehouse)
     parts = [
         file_hash(settings.warehouse),
+        file_hash(pending) if pending.exists() else "",  # read together with the file
         file_hash(findings) if findings.exists() else "",
         json.dumps(gate_results, sort_keys=True),
         json.dumps([asdict(d) for d in (*docs, FINDINGS_DOC, *ESTIMATE_DOCS)], sort_keys=True),
@@ -57,6 +58,7 @@ def writer_version() -> str:
     """Version of what writes a release: our code and the libraries behind it."""
     code = (
         "release",
+        "release_database",
         "release_identity",
         "release_docs",
         "exports",

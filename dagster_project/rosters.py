@@ -17,7 +17,8 @@ from dagster_project.dbt_project import DERIVED, OVERRIDES
 from dagster_project.extract.rosters import SOURCE, RosterFile, as_json, read_rosters
 from dagster_project.extract.schema import ExtractResult
 from dagster_project.extract.tables import partition_name
-from dagster_project.lake import Lake, code_version, partition_fingerprint, replacing
+from dagster_project.fingerprints import code_version
+from dagster_project.lake import Lake, partition_fingerprint, replacing
 from dagster_project.settings import Settings
 
 _READER = ("dagster_project.extract.rosters", "dagster_project.extract.roster_rules")

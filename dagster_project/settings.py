@@ -35,17 +35,19 @@ class Settings(BaseSettings):
     data_home: Path = Field(default=PROJECT_ROOT / "data" / "sample")
     landing: Path | None = None
     boundaries: Path | None = None
+    population: Path | None = None  # grid of persons per cell, for weighted PM2.5
     seed: int = 20240101
     # Fits at a time; the digits do not depend on it.
     workers: int = Field(default_factory=joblib.cpu_count, ge=1)
     full: bool = False
+    rebuild: bool = False  # forget what the warehouse, its checks and its outcomes rest on
     keep_releases: int = Field(default=3, ge=1)
     look_every_seconds: int = Field(default=30, ge=1)  # how often the sensor looks at landing/
     schedule: str = "0 3 1 * *"  # cron, Asia/Shanghai: the run that needs no event
     # Roster rows less certain than this count as not listed.
     min_confidence: Literal["verified", "from-memory", "uncertain"] = "uncertain"
 
-    @field_validator("data_home", "landing", "boundaries", mode="before")
+    @field_validator("data_home", "landing", "boundaries", "population", mode="before")
     @classmethod
     def _absolute(cls, value: object) -> object:
         if value is None or str(value).strip() == "":
@@ -57,7 +59,7 @@ class Settings(BaseSettings):
     def _blank_is_all(cls, value: object) -> object:
         return "uncertain" if value in (None, "") else value
 
-    @field_validator("full", mode="before")
+    @field_validator("full", "rebuild", mode="before")
     @classmethod
     def _blank_is_no(cls, value: object) -> object:
         return False if value in (None, "") else value
@@ -113,13 +115,21 @@ class Settings(BaseSettings):
         Raises
         ------
         SettingsError
-            If the place cannot be created or written, or the landing folder does not exist.
+            If the place cannot be created or written, or the landing folder or a file named by a
+            setting does not exist.
         """
         if self.landing is not None and not self.landing.is_dir():
             raise SettingsError(
                 f"LANDING={self.landing} is not a folder. Give the folder that holds yearbook/, "
                 "edgar/, pm25/, patents/, tables/ or compiled/."
             )
+        for name in ("boundaries", "population"):
+            path = getattr(self, name)
+            if path is not None and not path.exists():
+                raise SettingsError(
+                    f"PILOT_PANEL_{name.upper()}={path} does not exist. Give the file's place, or "
+                    "leave the setting empty."
+                )
         try:
             self.data_home.mkdir(parents=True, exist_ok=True)
             probe = self.data_home / f".write-probe-{os.getpid()}"

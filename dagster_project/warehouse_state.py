@@ -15,41 +15,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from dagster_project.lake import code_version, write_text
+from dagster_project.fingerprints import code_version, file_hash, library_versions, tree_hash
+from dagster_project.lake import write_text
 from dagster_project.settings import DBT_PROJECT_DIR, Settings
 
 _LIBRARIES = ("dbt-core", "dbt-duckdb", "duckdb", "dagster-dbt")
-_CODE = ("dagster_project.dbt_project", "dagster_project.assets.warehouse", __name__)
+_CODE = (
+    "dagster_project.dbt_project",
+    "dagster_project.dbt_stage",
+    "dagster_project.headers",
+    "dagster_project.assets.warehouse",
+    __name__,
+)
 _NO_PROJECT_FILES = ("target", "logs")
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def tree_hash(root: Path, paths: Iterable[Path]) -> str:
-    """One hash for files below ``root``: their places and their content."""
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        digest.update(f"{path.relative_to(root).as_posix()}\0{file_hash(path)}\n".encode())
-    return digest.hexdigest()
-
-
-def library_versions(*names: str) -> list[str]:
-    """Installed versions, for fingerprints of what these libraries compute."""
-    return [platform.python_version(), *(f"{name}=={version(name)}" for name in names)]
 
 
 def project_fingerprint(settings: Settings, variables: Mapping[str, str]) -> str:
@@ -116,6 +102,11 @@ def node_fingerprints(
     return found
 
 
+def pending_writes(warehouse: Path) -> Path:
+    """DuckDB's write-ahead log; where it exists, the next to open the file will change it."""
+    return warehouse.with_name(f"{warehouse.name}.wal")
+
+
 @dataclass(frozen=True)
 class Built:
     """A node as the warehouse holds it: what it was made of, when, and what is said of it."""
@@ -148,6 +139,8 @@ class WarehouseState:
         state = cls(path)
         if not path.exists() or not settings.warehouse.exists():
             return state
+        if pending_writes(settings.warehouse).exists():
+            return state  # left by a killed process: the file is not what readers see
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             nodes = {name: Built(**values) for name, values in stored["nodes"].items()}
@@ -171,6 +164,9 @@ class WarehouseState:
 
     def save(self, settings: Settings) -> None:
         """Vouch for the warehouse file as it is now; nothing may write it any more."""
+        if pending_writes(settings.warehouse).exists():
+            self.forget()
+            return
         content = {
             "warehouse": file_hash(settings.warehouse),
             "nodes": {name: vars(built) for name, built in sorted(self.nodes.items())},

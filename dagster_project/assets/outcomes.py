@@ -6,7 +6,8 @@ result where dbt picks it up. Does not belong here: any formula.
 
 import hashlib
 import json
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import dagster as dg
 import numpy as np
@@ -16,7 +17,8 @@ import pyarrow.parquet as pq
 from dagster_project.assets.sources import OWNERS, preview
 from dagster_project.dbt_project import DERIVED
 from dagster_project.extract.schema import to_table
-from dagster_project.lake import code_version, replacing, write_text
+from dagster_project.fingerprints import code_version, file_hash, library_versions
+from dagster_project.lake import replacing, write_text
 from dagster_project.resources import PilotPanel, connect
 from estimation import indices
 from estimation.efficiency import super_sbm_panel
@@ -25,6 +27,7 @@ INPUTS = dg.AssetKey(["intermediate", "int_outcome_inputs"])
 FRONTIER: Literal["global"] = "global"
 RETURNS: Literal["crs"] = "crs"
 COUPLING_FORM: Literal["geometric_mean", "product"] = "product"
+_LIBRARIES = ("highspy", "numpy", "pandas", "scipy")
 SYEFF_YEARS = (2004, 2020)
 SRPCE_YEARS = (2011, 2022)
 
@@ -115,6 +118,34 @@ def efficiency_synergy(
     return scores, technologies
 
 
+def outcomes_stamp(inputs: pd.DataFrame) -> str:
+    """What decides the computed outcomes: the inputs, our code, and the libraries behind it."""
+    rows = pd.util.hash_pandas_object(inputs, index=False).to_numpy().tobytes()
+    parts = [
+        code_version("estimation.efficiency", "estimation.indices", __name__),
+        *library_versions(*_LIBRARIES),
+        *inputs.columns,
+        str(DERIVED["outcomes"]),
+    ]
+    return hashlib.sha256(rows + "\0".join(parts).encode()).hexdigest()
+
+
+def kept_record(target: Path, stamp: str) -> dict[str, Any]:
+    """The record beside the scores, if they were computed from the same and are still those.
+
+    An empty table that stands for a deleted one, or one that another hand wrote, is not.
+    """
+    path = target.with_suffix(".json")
+    if not path.exists() or not target.exists():
+        return {}
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        same = record["stamp"] == stamp and record["file"] == file_hash(target)
+    except (ValueError, KeyError, TypeError):
+        return {}  # a record of another version: the scores are computed
+    return record if same else {}
+
+
 @dg.asset(
     key=["lake", "outcomes"],
     deps=[INPUTS],
@@ -135,11 +166,9 @@ def outcomes(context: dg.AssetExecutionContext, pilot_panel: PilotPanel) -> dg.M
     schema = DERIVED["outcomes"]
     target = settings.lake / "derived" / "outcomes.parquet"
     record_path = target.with_suffix(".json")
-    version = code_version("estimation.efficiency", "estimation.indices", __name__)
-    rows = pd.util.hash_pandas_object(inputs, index=False).to_numpy().tobytes()
-    stamp = hashlib.sha256(rows + version.encode()).hexdigest()
-    record = json.loads(record_path.read_text()) if record_path.exists() else {}
-    if target.exists() and record.get("stamp") == stamp:
+    stamp = outcomes_stamp(inputs)
+    record = kept_record(target, stamp)
+    if record:
         context.log.info("inputs and code unchanged: scores kept")
         frame = pd.read_parquet(target)
     else:
@@ -150,10 +179,13 @@ def outcomes(context: dg.AssetExecutionContext, pilot_panel: PilotPanel) -> dg.M
         frame["returns"] = RETURNS
         frame = frame.sort_values(["city_code", "year"]).reindex(columns=schema.names)
         frame = to_table(frame, schema).to_pandas()
+        # A run killed between the two files must not find new scores under an old record.
+        record_path.unlink(missing_ok=True)
         with replacing(target) as temporary:
             pq.write_table(to_table(frame, schema), temporary)
         record = {
             "stamp": stamp,
+            "file": file_hash(target),
             "syeff": {"years": SYEFF_YEARS, "scores": technologies},
             "srpce": {
                 "years": SRPCE_YEARS,

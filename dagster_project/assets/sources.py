@@ -9,13 +9,14 @@ import json
 import dagster as dg
 import pandas as pd
 
-from dagster_project import arrival, ingest
+from dagster_project import arrival, ingest, readers
 from dagster_project.assets.arrivals import MONTHLY_LOOK, arrival_specs, report_arrivals
 from dagster_project.dbt_project import OVERRIDES
 from dagster_project.extract import registry
 from dagster_project.extract.boundaries import city_geography
+from dagster_project.fingerprints import tree_hash
 from dagster_project.headers import HEADERS, write_headers
-from dagster_project.lake import KINDS, Lake, code_version, replacing, write_frame
+from dagster_project.lake import KINDS, Lake, write_frame, write_text
 from dagster_project.resources import PilotPanel
 from dagster_project.rosters import ingest_rosters
 from dagster_project.sample.write import write_sample
@@ -133,21 +134,21 @@ def city_geography_asset(
 
     settings = pilot_panel.settings()
     folder = settings.lake / "derived"
-    stamp = json.dumps(
-        [
-            code_version("dagster_project.extract.boundaries"),
-            str(settings.boundaries),
-            settings.boundaries.stat().st_mtime_ns if settings.boundaries else None,
-        ]
-    )
     marker = folder / "city_geography.json"
     target = folder / "city_geography.parquet"
-    if not (target.exists() and marker.exists() and marker.read_text() == stamp):
-        polygons = ingest.boundaries_for(settings.boundaries, settings.cache)
-        write_frame(folder / "city_neighbours.parquet", city_neighbours(polygons))
+    files = (target, folder / "city_neighbours.parquet")
+
+    def stamp() -> str:
+        content = [tree_hash(folder, (f for f in files if f.exists()))]
+        return json.dumps([readers.boundaries_stamp(settings.boundaries), *content])
+
+    if not (marker.exists() and marker.read_text(encoding="utf-8") == stamp()):
+        # A run killed between the files must not find new ones under an old marker.
+        marker.unlink(missing_ok=True)
+        polygons = readers.boundaries_for(settings)
+        write_frame(files[1], city_neighbours(polygons))
         write_frame(target, city_geography(polygons))
-        with replacing(marker) as temporary:
-            temporary.write_text(stamp)
+        write_text(marker, stamp())
     else:
         context.log.info("boundaries unchanged")
     frame = pd.read_parquet(target)

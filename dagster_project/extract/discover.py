@@ -29,8 +29,9 @@ GRID_FOLDERS = {
     "elevation": "elevation",
 }
 _YEARBOOK_SUFFIXES = (".xls", ".xlsx", ".xlsm", ".et", ".csv", ".tsv")
-# Rosters are read by the warehouse; a user's boundary file and population grid are configured.
-_NOT_SOURCES = ("rosters", "boundaries", "population")
+# Rosters are read by the warehouse; a user's boundary file is configured.
+_NOT_SOURCES = ("rosters", "boundaries")
+_POPULATION = "population"
 # Left by operating systems, editors and interrupted downloads, or notes for people.
 IGNORED_NAMES = re.compile(
     r"^(?:\..*|~\$.*|Thumbs\.db|desktop\.ini|.*\.(?:part|partial|crdownload|tmp|swp))$", re.I
@@ -126,7 +127,7 @@ def _recognise(
     hashes: _HashCache,
 ) -> LandingFile:
     try:
-        is_grid = relative.parts[0] in GRID_FOLDERS
+        is_grid = relative.parts[0] in (*GRID_FOLDERS, _POPULATION)
         check_path(path, landing, GRID_LIMITS if is_grid else Limits())
         source, partition = _source(relative, mappings)
         stat = path.stat()
@@ -145,6 +146,11 @@ def _source(relative: PurePosixPath, mappings: dict[str, TableMapping]) -> tuple
         raise ExtractError(
             "unrecognised: lies at the top of the landing folder; put it in the folder of its "
             "source, e.g. yearbook/2023/ or compiled/"
+        )
+    if folder == _POPULATION:
+        raise ExtractError(
+            "unrecognised: which population grid weighs the PM2.5 is a setting, not a place: name "
+            "one file in PILOT_PANEL_POPULATION; others in this folder are not read"
         )
     if folder == "yearbook":
         if suffix not in _YEARBOOK_SUFFIXES:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dagster_project import flat_files
 from dagster_project.extract.safety import escape_formula
+from dagster_project.fingerprints import file_hashes
 
 
 def _rows(path: Path) -> list[list[str]]:
@@ -86,15 +87,22 @@ def test_a_file_is_taken_over_only_if_the_table_is_the_same(
     )
     frame = pd.DataFrame({"grp": [1.0, 2.0]})
     flat_files.export(before, "city_year", frame)
-    flat_files.export(after, "city_year", frame, before)
-    flat_files.export(after, "other", frame, before)
-    flat_files.export(after, "city_year", frame * 2, before)
+    earlier = flat_files.Earlier(
+        before, file_hashes(before, (p for p in before.rglob("*") if p.is_file()))
+    )
+    flat_files.export(after, "city_year", frame, earlier)
+    flat_files.export(after, "other", frame, earlier)
+    flat_files.export(after, "city_year", frame * 2, earlier)
     assert written == [
         before / "csv" / "city_year.csv",
         after / "csv" / "other.csv",
         after / "csv" / "city_year.csv",
     ]
-    flat_files.export(after, "city_year", frame, before)
+    flat_files.export(after, "city_year", frame, earlier)
     for kind in ("csv", "parquet"):
         name = f"{kind}/city_year.{kind}"
         assert (after / name).read_bytes() == (before / name).read_bytes()
+    sound = (before / "csv" / "city_year.csv").read_bytes()
+    (before / "csv" / "city_year.csv").write_text("grp\n999\n")
+    flat_files.export(after, "city_year", frame, earlier)
+    assert (after / "csv" / "city_year.csv").read_bytes() == sound, "edited by hand, not taken over"

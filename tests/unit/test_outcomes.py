@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import dagster as dg
+import duckdb
 import numpy as np
 import pandas as pd
+import pytest
 
-from dagster_project.assets.outcomes import efficiency_synergy, reduction_synergy
+from dagster_project.assets import outcomes as outcomes_asset
+from dagster_project.assets.outcomes import (
+    efficiency_synergy,
+    kept_record,
+    outcomes_stamp,
+    reduction_synergy,
+)
+from dagster_project.dbt_project import prepare_lake
+from dagster_project.resources import PilotPanel
 
 
 def _inputs() -> pd.DataFrame:
@@ -59,3 +72,87 @@ def test_reduction_synergy_rewards_less_pollution() -> None:
     changed, _ = reduction_synergy(dirtier)
     key = (result["city_code"] == "000007") & (result["year"] == 2015)
     assert changed.loc[key, "srpce"].item() < result.loc[key, "srpce"].item()
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> PilotPanel:
+    """A warehouse with the inputs, and nothing else."""
+    panel = PilotPanel(data_home=str(tmp_path / "data"), landing=str(tmp_path))
+    panel.settings().data_home.mkdir()
+    inputs = _inputs()
+    inputs = inputs[inputs["year"].between(2015, 2016)]
+    with duckdb.connect(str(panel.settings().warehouse)) as connection:
+        connection.register("frame", inputs)
+        connection.execute("create table int_outcome_inputs as select * from frame")
+    return panel
+
+
+def _compute(panel: PilotPanel) -> pd.DataFrame:
+    with dg.build_asset_context() as context:
+        outcomes_asset.outcomes(context, pilot_panel=panel)
+    return pd.read_parquet(panel.settings().lake / "derived" / "outcomes.parquet")
+
+
+def test_scores_are_kept_only_while_they_are_those_that_were_computed(
+    dataset: PilotPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solved = []
+    original = outcomes_asset.efficiency_synergy
+    monkeypatch.setattr(
+        outcomes_asset,
+        "efficiency_synergy",
+        lambda *given: (solved.append(1), original(*given))[1],
+    )
+    first = _compute(dataset)
+    assert first["syeff"].notna().sum() == 50
+    pd.testing.assert_frame_equal(_compute(dataset), first)
+    assert len(solved) == 1
+
+    target = dataset.settings().lake / "derived" / "outcomes.parquet"
+    target.unlink()
+    prepare_lake(dataset.settings())  # puts an empty table there for dbt to read
+    assert pd.read_parquet(target).empty
+    pd.testing.assert_frame_equal(_compute(dataset), first)
+    assert len(solved) == 2
+
+    first.assign(syeff=0.5).to_parquet(target, index=False)
+    pd.testing.assert_frame_equal(_compute(dataset), first)
+    assert len(solved) == 3
+    target.with_suffix(".json").write_text('{"stamp": ')
+    pd.testing.assert_frame_equal(_compute(dataset), first)
+    assert len(solved) == 4
+
+
+def test_a_run_killed_between_scores_and_record_leaves_no_record(
+    dataset: PilotPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _compute(dataset)
+    record = dataset.settings().lake / "derived" / "outcomes.json"
+    assert record.exists()
+    with duckdb.connect(str(dataset.settings().warehouse)) as connection:
+        connection.execute("update int_outcome_inputs set pm25 = pm25 + 1 where year = 2015")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(outcomes_asset, "write_text", killed)
+    with pytest.raises(KeyboardInterrupt):
+        _compute(dataset)
+    assert not record.exists()
+
+
+def test_libraries_and_columns_are_part_of_the_stamp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = _inputs()
+    before = outcomes_stamp(inputs)
+    assert outcomes_stamp(inputs) == before
+    assert outcomes_stamp(inputs.rename(columns={"labour": "capital", "capital": "labour"})) != (
+        before
+    )
+    assert kept_record(tmp_path / "outcomes.parquet", before) == {}
+    original = outcomes_asset.library_versions
+    monkeypatch.setattr(
+        outcomes_asset, "library_versions", lambda *names: [f"{v}+" for v in original(*names)]
+    )
+    assert outcomes_stamp(inputs) != before

@@ -153,7 +153,17 @@ def test_a_release_stands_while_everything_that_makes_it_is_unchanged(settings: 
 
 @pytest.mark.parametrize(
     ("file", "content"),
-    [("csv/sources.csv", None), ("parquet/city_year.parquet", b"x"), ("panel.duckdb", None)],
+    [
+        ("csv/sources.csv", None),
+        ("csv/sources.csv", b"source,file\n"),
+        ("parquet/city_year.parquet", b"x"),
+        ("parquet/findings.parquet", b"x"),
+        ("panel.duckdb", None),
+        ("panel.duckdb", b"x"),
+        ("panel.duckdb.wal", b""),
+        ("stata/panel_stata.dta", b"x"),
+        ("SYNTHETIC.txt", None),
+    ],
 )
 def test_a_damaged_release_does_not_stand(
     settings: Settings, file: str, content: bytes | None
@@ -163,6 +173,58 @@ def test_a_damaged_release_does_not_stand(
     assert _standing(settings) is not None
     path = settings.published / file
     path.unlink() if content is None else path.write_bytes(content)
+    assert _standing(settings) is None
+
+
+def test_a_table_edited_by_hand_does_not_travel_into_the_next_release(settings: Settings) -> None:
+    gates.record(settings, "city_year", _warehouse(settings), _report())
+    made = _publish(settings)
+    csv = settings.published / "csv" / "city_year.csv"
+    sound = csv.read_bytes()
+    csv.write_text("city_code,grp\n110000,999\n")
+    # Estimates go into a copy of the release: neither is the edit vouched for there.
+    release.add_estimates(settings, *_estimates(made["release"]))
+    assert _standing(settings) is None
+    _publish(settings)
+    assert (settings.published / "csv" / "city_year.csv").read_bytes() == sound
+    assert _standing(settings) is not None
+
+
+def test_a_release_stands_with_its_estimates(settings: Settings) -> None:
+    gates.record(settings, "city_year", _warehouse(settings), _report())
+    made = _publish(settings)
+    with_estimates = release.add_estimates(settings, *_estimates(made["release"]))
+    assert _standing(settings) == with_estimates
+    assert with_estimates["files"]["panel.duckdb"] != made["files"]["panel.duckdb"]
+    (settings.published / "parquet" / "estimates.parquet").write_bytes(b"x")
+    assert _standing(settings) is None
+    assert _publish(settings)["estimates_of"] is None, "estimates of another hand are not kept"
+
+
+def test_a_database_edited_by_hand_is_not_vouched_for_with_the_estimates(
+    settings: Settings,
+) -> None:
+    gates.record(settings, "city_year", _warehouse(settings), _report())
+    made = _publish(settings)
+    with duckdb.connect(str(settings.published / "panel.duckdb")) as connection:
+        connection.execute("update city_year set grp = 999")
+    release.add_estimates(settings, *_estimates(made["release"]))
+    assert _standing(settings) is None
+
+
+def _leave_a_log(database: Path, statement: str) -> None:
+    """Change a database as a process does that is killed before DuckDB moves its log."""
+    code = f"import duckdb,os;c=duckdb.connect({str(database)!r});c.execute({statement!r});"
+    subprocess.run([sys.executable, "-c", code + "os._exit(9)"], check=False)
+    assert database.with_name(database.name + ".wal").exists()
+
+
+def test_a_release_does_not_stand_if_its_warehouse_has_unwritten_changes(
+    settings: Settings,
+) -> None:
+    gates.record(settings, "city_year", _warehouse(settings), _report())
+    _publish(settings)
+    _leave_a_log(settings.warehouse, "update city_year set grp = 999")
     assert _standing(settings) is None
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 import pytest
 
+from dagster_project import warehouse_state
 from dagster_project.dbt_project import PanelTranslator
 from dagster_project.dbt_stage import Stage
 from dagster_project.lake import write_frame
@@ -18,6 +21,7 @@ from dagster_project.warehouse_state import (
     WarehouseState,
     lake_fingerprints,
     node_fingerprints,
+    pending_writes,
     project_fingerprint,
 )
 
@@ -138,6 +142,36 @@ def test_the_record_vouches_for_the_file_that_it_knows(settings: Settings):
     }
     _write_warehouse(settings, 2)
     assert WarehouseState.load(settings).nodes == {}, "another hand has written the warehouse"
+
+
+def test_changes_that_a_killed_process_left_are_not_vouched_for(settings: Settings):
+    _write_warehouse(settings, 1)
+    state = WarehouseState.load(settings)
+    state.nodes["model.p.panel"] = Built("f", "run")
+    state.save(settings)
+    code = (
+        f"import duckdb,os;c=duckdb.connect({str(settings.warehouse)!r});"
+        "c.execute('update panel set grp=99');os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert pending_writes(settings.warehouse).exists()
+    assert WarehouseState.load(settings).nodes == {}, "the file will change when it is opened"
+    state.save(settings)
+    assert not state.path.exists(), "nor is such a file recorded"
+
+
+@pytest.mark.parametrize("module", ["dbt_stage", "headers", "dbt_project", "assets.warehouse"])
+def test_code_that_decides_what_is_built_is_part_of_the_fingerprint(
+    settings: Settings, module: str, monkeypatch: pytest.MonkeyPatch
+):
+    before = project_fingerprint(settings, {})
+    original = warehouse_state.code_version
+
+    def changed(*names: str) -> str:
+        return original(*names) + ("+" if f"dagster_project.{module}" in names else "")
+
+    monkeypatch.setattr(warehouse_state, "code_version", changed)
+    assert project_fingerprint(settings, {}) != before
 
 
 def test_without_record_or_warehouse_everything_is_built(settings: Settings):
