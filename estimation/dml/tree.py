@@ -23,10 +23,10 @@ Tree = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 def _compiled(function: Any) -> Any:
     """The function compiled at its first call, and kept on disk where a place can be written."""
     try:
-        return njit(nogil=True, cache=True)(function)
+        return njit(nogil=True, cache=True, error_model="numpy")(function)
     except RuntimeError:
         # A read-only installation without a cache folder: each process compiles for itself.
-        return njit(nogil=True)(function)
+        return njit(nogil=True, error_model="numpy")(function)
 
 
 # Improvements closer than this share of the node's sum of squares are ties.
@@ -46,7 +46,7 @@ def _uniform(state: np.ndarray) -> float:
 
 @_compiled
 def _best_cut(
-    order: np.ndarray, rank: np.ndarray, y: np.ndarray, w: np.ndarray, least: int,
+    order: np.ndarray, rank: np.ndarray, wy: np.ndarray, w: np.ndarray, least: int,
     total: float, weight: float,
 ) -> tuple[float, int]:  # fmt: skip
     """Best cut of one sorted column: sum of squared sums over weights, and rows left of it."""
@@ -57,7 +57,7 @@ def _best_cut(
     left_sum, left_weight = 0.0, 0.0
     for i in range(n - 1):
         row = order[i]
-        left_sum += w[row] * y[row]
+        left_sum += wy[row]
         left_weight += w[row]
         if i + 1 < least or rank[order[i + 1]] == rank[row]:
             continue
@@ -75,13 +75,13 @@ def _partition(rows: np.ndarray, to_left: np.ndarray, spare: np.ndarray) -> int:
     """Rows that go left first, both sides in the order they had; how many go left."""
     n_left, n_right = 0, 0
     for i in range(len(rows)):
+        # Written to both places and counted in one: which side comes next cannot be foreseen, and a
+        # branch taken wrongly costs more than a write.
         row = rows[i]
-        if to_left[row]:
-            rows[n_left] = row
-            n_left += 1
-        else:
-            spare[n_right] = row
-            n_right += 1
+        rows[n_left] = row
+        spare[n_right] = row
+        n_left += to_left[row]
+        n_right += 1 - to_left[row]
     for i in range(n_right):
         rows[n_left + i] = spare[i]
     return n_left
@@ -143,8 +143,9 @@ def grow(
     value = np.zeros(limit)
     state = np.empty(1, np.uint64)
     state[0] = np.uint64(seed)
-    to_left = np.zeros(n, np.bool_)
+    to_left = np.zeros(n, np.int64)
     spare = np.empty(m, np.int32)
+    wy = w * y
     level_sum, level_weight = np.zeros(n_levels), np.zeros(n_levels)
     level_rows = np.zeros(n_levels, np.int64)
     touched = np.empty(n_levels, np.int64)
@@ -160,9 +161,9 @@ def grow(
         total, weight, squares = 0.0, 0.0, 0.0
         low, high = np.inf, -np.inf
         for row in here:
-            total += w[row] * y[row]
+            total += wy[row]
             weight += w[row]
-            squares += w[row] * y[row] * y[row]
+            squares += wy[row] * y[row]
             low, high = min(low, y[row]), max(high, y[row])
         value[node] = total / weight
         count = stop - start
@@ -172,7 +173,7 @@ def grow(
         best, tied = -np.inf, 0
         best_feature, best_level, best_at = -1, -1, -1
         for g in range(n_groups):
-            gain, at = _best_cut(rows[g, start:stop], rank[g], y, w, least, total, weight)
+            gain, at = _best_cut(rows[g, start:stop], rank[g], wy, w, least, total, weight)
             if at < 0 or gain < best - tie:
                 continue
             tied = size[g] if gain > best + tie else tied + size[g]
@@ -187,7 +188,7 @@ def grow(
                     touched[n_touched] = level
                     n_touched += 1
                 level_rows[level] += 1
-                level_sum[level] += w[row] * y[row]
+                level_sum[level] += wy[row]
                 level_weight[level] += w[row]
             for k in range(n_touched):
                 level = touched[k]
