@@ -23,6 +23,10 @@ _DAY = r"((?:19|20)\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])?"
 _MONTHS = re.compile(rf"(?<!\d){_DAY}[-_]{_DAY}(?!\d)")
 # 201612, 20161231 on its own: one month or day (after a letter it is a creation date)
 _ONE_MONTH = re.compile(rf"(?<![0-9A-Za-z]){_DAY}(?!\d)")
+# 2016-12, 2016_12, 2016.12.31; not 2016-2017, 2016_0.1deg or 2016_10km (a resolution)
+_YEAR_AND_MONTH = re.compile(
+    r"(?<!\d)(?:19[5-9]|20\d)\d[-_.](?:0[1-9]|1[0-2])(?!\d|k?m(?![a-z])|x\d)", re.IGNORECASE
+)
 # A year of its own: not part of FT2022 (the release of EDGAR), not of c20220530 (a creation date).
 _YEAR = re.compile(r"(?<![0-9A-Za-z])((?:19[5-9]|20[0-9])\d)(?![0-9])")
 _DMSP = re.compile(r"(?<![0-9A-Za-z])F1\d((?:19|20)\d{2})(?!\d)")  # satellite and year: F182013
@@ -72,6 +76,10 @@ def grid_year(name: str, kind: str) -> int | None:
                 f"{months.group(0)}; drop the annual file instead"
             )
         return int(first)
+    # EDGAR writes months in other forms too, see _check_edgar
+    month = _YEAR_AND_MONTH.search(stem) if kind in ("pm25", "nightlights") else None
+    if month:
+        raise _not_annual(name, kind, month.group(0))
     years = {int(y) for y in _DMSP.findall(stem)} or {int(y) for y in _YEAR.findall(stem)}
     if len(years) > 1:
         raise ExtractError(
@@ -80,11 +88,15 @@ def grid_year(name: str, kind: str) -> int | None:
         )
     month = _ONE_MONTH.search(stem)
     if not years and month and kind != "elevation":
-        raise ExtractError(
-            f"{name}: {kind} expects one calendar year per file, but the name says "
-            f"{month.group(0)}, a month or day; drop the annual file instead"
-        )
+        raise _not_annual(name, kind, month.group(0))
     return years.pop() if years else None
+
+
+def _not_annual(name: str, kind: str, said: str) -> ExtractError:
+    return ExtractError(
+        f"{name}: {kind} expects one calendar year per file, but the name says {said}, a month or "
+        "day; drop the annual file instead"
+    )
 
 
 def grid_release(name: str, kind: str) -> str:
@@ -100,8 +112,8 @@ def check_product(name: str, kind: str) -> None:
     ------
     ExtractError
         For EDGAR files of another substance, of one sector only, or of biogenic CO2; PM2.5 without
-        dust or sea salt; and layers of night lights that are no mean brightness (numbers of
-        observations, masks, extremes).
+        dust or sea salt; layers of night lights that are no mean brightness (numbers of
+        observations, masks, extremes), and those that still hold fires and background noise.
     """
     if kind == "edgar_co2":
         _check_edgar(name)
@@ -110,17 +122,35 @@ def check_product(name: str, kind: str) -> None:
         raise ExtractError(
             f"{name}: PM2.5 without dust or sea salt ({without[0]}); expected the file of all PM2.5"
         )
-    layer = _NOT_BRIGHTNESS.search(name) if kind == "nightlights" else None
-    if layer:
-        raise ExtractError(
-            f"{name}: the layer {layer[1]} is no mean brightness; expected average_masked (VIIRS) "
-            "or stable_lights.avg_vis (DMSP)"
-        )
+    if kind == "nightlights":
+        _check_lights(name)
 
 
 _NOT_BRIGHTNESS = re.compile(
     r"(?<![A-Za-z])(cf_cvg|cvg|lit_mask|pct_lights|maximum|minimum|median(?:_masked)?)(?![A-Za-z])"
 )
+# F182013.v4c_web.avg_vis.tif: satellite, year and version 4 of DMSP-OLS
+_DMSP_PRODUCT = re.compile(r"(?<![0-9A-Za-z])F1\d(?:19|20)\d{2}[._]v4", re.IGNORECASE)
+_VNL_RAW = re.compile(r"(?<![A-Za-z])average(?!_masked)", re.IGNORECASE)
+
+
+def _check_lights(name: str) -> None:
+    layer = _NOT_BRIGHTNESS.search(name)
+    if layer:
+        raise ExtractError(
+            f"{name}: the layer {layer[1]} is no mean brightness; expected average_masked (VIIRS) "
+            "or stable_lights.avg_vis (DMSP)"
+        )
+    if _DMSP_PRODUCT.search(name) and "stable_lights" not in name.lower():
+        raise ExtractError(
+            f"{name}: a DMSP layer with fires and background noise, or of shares; expected the "
+            "stable lights: bring the file F..stable_lights.avg_vis.tif of the same year"
+        )
+    if re.search(r"(?<![A-Za-z])VNL(?![A-Za-z])", name) and _VNL_RAW.search(name):
+        raise ExtractError(
+            f"{name}: the VIIRS average with fires and background noise; expected the masked one: "
+            "bring the file VNL_..average_masked.dat.tif of the same year"
+        )
 
 
 def _check_edgar(name: str) -> None:

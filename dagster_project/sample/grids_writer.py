@@ -160,7 +160,7 @@ def _lights(world: World, geography: Geography, folder: Path) -> list[Path]:
     written = []
     for position, year in enumerate(world.years):
         values = spreader.cells(world.city["night_light"][:, position])
-        path = folder / f"SYNTHETIC_VNL_v2_{year}_average.tif"
+        path = folder / f"SYNTHETIC_VNL_v2_{year}_average_masked.tif"
         shape = (geography.rows, geography.cols)
         _write_tif(path, values.reshape(shape).astype("float32"), "DN")
         written.append(path)

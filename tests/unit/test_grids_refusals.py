@@ -180,6 +180,25 @@ def test_cells_without_observation_in_dmsp_images_are_no_light(town, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("F182013.v4c_web.avg_vis.tif", "bring the file F..stable_lights.avg_vis.tif"),
+        ("F182013.v4c.avg_lights_x_pct.tif", "bring the file F..stable_lights.avg_vis.tif"),
+        ("F101992.v4b.cf_cvg.tif", "cf_cvg is no mean brightness"),
+        ("F101992.v4b.avg_vis.tif", "bring the file F..stable_lights.avg_vis.tif"),
+        (
+            "VNL_v22_npp_2013_global_vcmslcfg_c202205302300.average.dat.tif",
+            "bring the file VNL_..average_masked.dat.tif",
+        ),
+        ("VNL_npp_2024_global_vcmslcfg_v2.average.tif", "VNL_..average_masked.dat.tif"),
+    ],
+)
+def test_raw_layers_of_night_lights_do_not_pass_for_cleaned_ones(name, said):
+    with pytest.raises(ExtractError, match=said):
+        check_product(name, "nightlights")
+
+
+@pytest.mark.parametrize(
     ("name", "kind", "said"),
     [
         ("V5GL04.HybridPM25.China.201801-201801.nc", "pm25", "201801-201801"),
@@ -188,6 +207,13 @@ def test_cells_without_observation_in_dmsp_images_are_no_light(town, tmp_path):
         ("CHAP_PM2.5_D1K_20161231_V4.nc", "pm25", "20161231, a month or day"),
         ("SVDNB_npp_20180101-20180131_75N060E_vcmslcfg_v10_c201805221252.avg_rade9h.tif",
          "nightlights", "20180101-20180131"),
+        ("pm25_2016-12.nc", "pm25", "2016-12, a month"),
+        ("PM25_China_2016_12.nc", "pm25", "2016_12, a month"),
+        ("pm25.2016.01.tif", "pm25", "2016.01, a month"),
+        ("pm25_2016.01.05.nc", "pm25", "2016.01, a month"),
+        ("PM2016-07.nc", "pm25", "2016-07, a month"),
+        ("VNL_npp_2016_12.average_masked.tif", "nightlights", "2016_12, a month"),
+        ("night_2016-06-30.tif", "nightlights", "2016-06, a month"),
     ],
 )  # fmt: skip
 def test_monthly_files_do_not_pass_for_annual_ones(name, kind, said):
@@ -239,6 +265,10 @@ def test_whole_numbers_without_unit_or_scale_are_no_concentrations(town, tmp_pat
             "VNL",
         ),
         ("ECHAP_PM2.5_Y1K_2016_V3.nc", "pm25", 2016, "ECHAP"),
+        ("pm25_2016.0.1x0.1.nc", "pm25", 2016, ""),
+        ("pm25_2016_10km.nc", "pm25", 2016, ""),
+        ("V5GL04.HybridPM25c_0p10.China.201601-201612.nc", "pm25", 2016, "V5GL04"),
+        ("Harmonized_DN_NTL_2013_calDMSP.tif", "nightlights", 2013, "Harmonized"),
         ("SRTM_china_1km.tif", "elevation", None, "SRTM"),
     ],
 )
