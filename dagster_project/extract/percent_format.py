@@ -114,17 +114,27 @@ def _percent_styles(root: ElementTree.Element) -> set[str]:
 
 
 def _cells(archive: zipfile.ZipFile, part: str, styles: set[str]) -> set[tuple[int, int]]:
+    """Percent-formatted numbers; a row or cell without its place follows the one before it."""
     found: set[tuple[int, int]] = set()
+    row, column = 0, 0  # 1-based, of the element before
     with archive.open(part) as stream:
-        for _, element in ElementTree.iterparse(stream):
-            if element.tag != f"{_MAIN}c":
-                if element.tag == f"{_MAIN}row":
+        for event, element in ElementTree.iterparse(stream, events=("start", "end")):
+            if element.tag == f"{_MAIN}row":
+                if event == "start":
+                    said = element.get("r", "")
+                    row, column = int(said) if said.isdecimal() else row + 1, 0
+                else:
                     element.clear()
-                continue
-            place = re.fullmatch(r"([A-Z]{1,3})(\d+)", element.get("r", ""))
-            if place and element.get("s") in styles and element.get("t", "n") == "n":
-                column = 0
-                for letter in place[1]:
-                    column = column * 26 + ord(letter) - 64
-                found.add((int(place[2]) - 1, column - 1))
+            elif element.tag == f"{_MAIN}c" and event == "start":
+                place = re.fullmatch(r"([A-Z]{1,3})(\d+)", element.get("r", ""))
+                column = _column_number(place[1]) if place else column + 1
+                if element.get("s") in styles and element.get("t", "n") == "n":
+                    found.add((int(place[2] if place else row) - 1, column - 1))
     return found
+
+
+def _column_number(letters: str) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - 64
+    return number

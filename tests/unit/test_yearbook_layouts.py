@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import zipfile
+
 import pytest
 
 from dagster_project.extract.schema import ExtractError
@@ -272,6 +275,30 @@ def test_percent_formatted_cells_give_what_is_shown(tmp_path):
     assert frame.loc[frame["unit_key"] == "万人", "value"].tolist() == [5, 6, 7]
 
 
+@pytest.mark.parametrize("stripped", [r'(<c) r="[A-Z]+\d+"', r'(<(?:c|row)) r="[A-Z]*\d+"'])
+def test_percent_formats_of_cells_that_do_not_state_their_place(tmp_path, stripped):
+    import openpyxl
+
+    rows = [["2-8 构成", None, None], ["城市", "第一产业比重(%)", "年末总人口(万人)"],
+            ["北京市", 0.123, 5], ["天津市", 0.07, 6], ["上海市", 0.085, 7]]  # fmt: skip
+    plain = write_book(tmp_path / "plain.xlsx", [["" if c is None else c for c in r] for r in rows])
+    book = openpyxl.load_workbook(plain)
+    for row in (3, 4, 5):
+        book.active[f"B{row}"].number_format = "0.0%"
+    book.save(plain)
+    path = tmp_path / "yearbook" / "2010" / "2-8.xlsx"
+    path.parent.mkdir(parents=True)
+    with zipfile.ZipFile(plain) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name.startswith("xl/worksheets/"):
+                content = re.sub(stripped, r"\1", content.decode()).encode()
+            new.writestr(name, content)
+    frame = read_file(path, relative_to=tmp_path).observations
+    assert frame.loc[frame["unit_key"] == "%", "value"].tolist() == [12.3, 7.0, 8.5]
+    assert frame.loc[frame["unit_key"] == "万人", "value"].tolist() == [5, 6, 7]
+
+
 def test_percent_formats_of_the_binary_workbook(tmp_path):
     import xlwt
 
@@ -495,6 +522,33 @@ def test_a_year_before_the_indicator_is_the_year_of_its_column(tmp_path):
     frame = read(tmp_path, rows).observations
     assert frame["data_year"].tolist() == [2009, 2008, 2009] * 2
     assert set(frame["indicator_key"]) == {"年末总人口", "不变价工业总产值"}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "2005年基准地区生产总值(亿元)", "2005年基期地区生产总值(亿元)", "2005年至2009年平均增速(%)",
+        "2005年-2009年平均增速(%)", "2005年到2009年增速(%)", "2008年比2007年增长(%)",
+        "2008年为2007年%", "2008年和2009年合计(亿元)",
+    ],
+)  # fmt: skip
+def test_a_base_a_span_or_a_comparison_is_no_year_of_data(tmp_path, head):
+    rows = [["城市", head, "年末总人口(万人)"], ["北京市", 1, 2], ["天津市", 3, 4]]
+    result = read(tmp_path, rows)
+    assert set(result.observations["data_year"]) == {2009}
+    assert result.files.loc[0, ["data_year", "data_year_last"]].tolist() == [2009, 2009]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "固定资产投资(万元)", "基本养老保险参保人数(人)", "基础设施投资(万元)", "到位资金(万元)",
+        "比重(%)", "比上年增长(%)", "价格指数(上年=100)",
+    ],
+)  # fmt: skip
+def test_words_that_only_begin_like_a_base_keep_the_year(tmp_path, head):
+    rows = [["城市", f"2009年{head}", f"2008年{head}"], ["北京市", 1, 2], ["天津市", 3, 4]]
+    assert read(tmp_path, rows).observations["data_year"].tolist() == [2009, 2008] * 2
 
 
 def test_a_count_of_county_level_cities_is_no_column_of_names(tmp_path):

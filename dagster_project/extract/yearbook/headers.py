@@ -22,9 +22,12 @@ from dagster_project.extract.yearbook.layout import Block, blank
 from dagster_project.extract.yearbook.sheets import Sheet
 
 _YEAR_LEVEL = re.compile(r"((?:19[89]|20\d)\d)年?(?:末|底)?")
-# 2014年年末总人口, but not 1990年不变价工业总产值
+# 2014年年末总人口, but no base of prices (1990年不变价工业总产值, 2005年基准地区生产总值), no span
+# (2010年至2014年平均增速) and no comparison (2014年比2013年增长). 固定资产, 基本养老 and 到位资金
+# only begin like such words.
 _YEAR_BEFORE = re.compile(
-    r"((?:19[89]|20\d)\d)年(?!不变|固定|基期|价|可比|为|以|起|及|前|后|=)(?=.)"
+    r"((?:19[89]|20\d)\d)年(?!不变|固定(?!资产)|基(?![本础层金建])|价(?!格指数)|可比|为|以|起|及|前|后|=|至"
+    r"|到(?![位达])|比(?!重|例|上年|去年)|较(?!上年|去年)|[与和](?=\d)|[-~—–])(?=.)"
 )
 
 
