@@ -47,7 +47,7 @@ def write_headers(lake: Path, registry: Registry | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        In ``SCHEMA``: one row per table, header, unit and scope whose status is ``unmapped``,
+        In ``SCHEMA``: one row per table, header, unit, scope and status that is ``unmapped``,
         ``unit_unknown`` or ``no_unit`` (with the nearest registered spellings), ``not_read``: a
         column of numbers that the table's mapping does not name, or ``twice``: two headers of one
         table mean the same indicator in the same year.
@@ -62,9 +62,9 @@ def write_headers(lake: Path, registry: Registry | None = None) -> pd.DataFrame:
     double = twice(judged)
     judged.loc[double, "status"] = "twice"
     wanted = judged[judged["status"] != "mapped"]
-    texts = ("indicator_printed", "unit_printed", "example_cell", "status", "indicator")
+    texts = ("indicator_printed", "unit_printed", "example_cell", "indicator")
     frame = (
-        wanted.groupby(_HEADER, dropna=False, sort=True)
+        wanted.groupby([*_HEADER, "status"], dropna=False, sort=True)
         .agg(
             **{name: (name, "first") for name in (*texts, "nearest", "distance", "candidates")},
             first_year=("data_year", "min"),
@@ -74,7 +74,7 @@ def write_headers(lake: Path, registry: Registry | None = None) -> pd.DataFrame:
         .reset_index()
     )
     frame = pd.concat([frame, _not_read(lake, registry)], ignore_index=True)
-    frame = frame.sort_values(_HEADER, kind="stable", ignore_index=True)
+    frame = frame.sort_values([*_HEADER, "status"], kind="stable", ignore_index=True)
     table = pa.Table.from_pandas(frame[SCHEMA.names], schema=SCHEMA, preserve_index=False)
     with replacing(lake / "derived" / f"{HEADERS}.parquet") as temporary:
         pq.write_table(table, temporary)

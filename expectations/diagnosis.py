@@ -83,23 +83,6 @@ class _Changes:
     expected: Matrix
 
 
-def changes_from_median(logs: Matrix) -> Matrix:
-    """Change of each value on the value before it, less that of the median city.
-
-    Parameters
-    ----------
-    logs : array (cities, years)
-        Logarithms, consecutive years, NaN where absent.
-
-    Returns
-    -------
-    array (cities, years)
-        NaN without an earlier value at most ``MAX_GAP`` years before, or without ``MIN_CITIES``
-        cities to compare with.
-    """
-    return _changes(logs).back
-
-
 def _changes(logs: Matrix) -> _Changes:
     back, ahead = np.full(logs.shape, np.nan), np.full(logs.shape, np.nan)
     from_back, from_ahead = back.copy(), back.copy()

@@ -1,8 +1,8 @@
 """The indicator registry: printed headers to canonical codes, units and ranges.
 
 Belongs here: lookups in the seeds ``indicators``, ``indicator_spellings`` and ``unit_conversions``,
-candidates for headers that map to nothing, and the error for headers that map twice. Does not
-belong here: changing observations; the warehouse joins the same seeds in SQL.
+candidates for headers that map to nothing, and which headers map twice. Does not belong here:
+changing observations; the warehouse joins the same seeds in SQL.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LOOKUP = ("source", "indicator_key", "unit_key", "scope", "data_year")
 
 
 class RegistryError(Exception):
-    """The registry contradicts itself, or a table's headers contradict it."""
+    """The registry contradicts itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,33 +263,6 @@ class Registry:
         )
         counted["candidates"] = ["; ".join(map(str, found)) for found in near]
         return counted
-
-    def mapped_twice(self, observations: pd.DataFrame) -> pd.DataFrame:
-        """Headers of one table that map to the same indicator, scope and year from two columns."""
-        heads = self.headers(observations)
-        return heads[twice(heads)]
-
-    def require_single(self, observations: pd.DataFrame) -> None:
-        """Refuse tables in which two headers mean the same indicator.
-
-        Raises
-        ------
-        RegistryError
-            With file, table, indicator and both headers.
-        """
-        double = self.mapped_twice(observations)
-        if double.empty:
-            return
-        lines = [
-            f"{file}, table {table}: {', '.join(sorted(set(group['indicator_key'])))} all map to "
-            f"{indicator} ({scope})"
-            for (file, table, indicator, scope), group in double.groupby(
-                ["file", "table_no", "indicator", "scope"], dropna=False
-            )
-        ]
-        raise RegistryError(
-            "headers map twice; correct dbt/seeds/indicator_spellings.csv: " + "; ".join(lines)
-        )
 
 
 def twice(heads: pd.DataFrame) -> pd.Series:

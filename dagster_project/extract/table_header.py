@@ -1,8 +1,8 @@
 """The header row of a mapped sheet: titles, and the units that stand beside names in them.
 
 Belongs here: finding a column by the names that a mapping gives, and labels that say what a sheet
-or a row means. Does not belong here: which row is
-the header (tables.py), or the cells below it (table_cells.py).
+or a row means. Does not belong here: which row is the header (tables.py), or the cells below it
+(table_cells.py).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dagster_project.assets import sources
-from dagster_project.extract.registry import RegistryError
+from dagster_project.extract.registry import Registry, RegistryError, Spelling, load
 from dagster_project.extract.schema import ExtractResult
 from dagster_project.extract.table_mapping import load_mappings
 from dagster_project.extract.tables import read_table
@@ -67,6 +67,23 @@ def test_two_headers_of_one_indicator_are_both_listed(lake):
     double = found[found["status"] == "twice"]
     assert double["indicator_key"].tolist() == ["年末总人口", "户籍人口"]
     assert set(double["indicator"]) == {"pop_registered"}
+
+
+def test_a_header_of_two_statuses_is_two_rows(tmp_path):
+    lake = Lake(tmp_path / "lake")
+    lake.prepare()
+    rows = _cells("人口总计", "", 2, (2010, 2020))
+    lake.write("yearbook", "2021", ExtractResult.from_rows(rows, [], []), "f")
+    shipped = load()
+    later = Spelling("yearbook", "人口总计", "万人", "", "pop_resident", 2015, None, "")
+    known = Registry(
+        list(shipped.indicators.values()), [*shipped.spellings, later], shipped.conversions
+    )
+    found = write_headers(lake.root, known)
+    assert found[["status", "first_year", "last_year", "cells"]].values.tolist() == [
+        ["no_unit", 2020, 2020, 2],
+        ["unmapped", 2010, 2010, 2],
+    ]
 
 
 def test_columns_that_a_mapping_does_not_name_are_listed(tmp_path, lake):

@@ -21,4 +21,4 @@ select
     last_year,
     example_cell
 from {{ ref('int_headers') }}
-order by source, file, sheet, table_no, section, indicator_key, scope, unit_key
+order by source, file, sheet, table_no, section, indicator_key, scope, unit_key, status
