@@ -11,7 +11,8 @@ import duckdb
 import pandas as pd
 import pytest
 
-from dagster_project import warehouse_state
+from dagster_project import gates, warehouse_state
+from dagster_project.__main__ import _forget
 from dagster_project.dbt_project import PanelTranslator
 from dagster_project.dbt_stage import Stage
 from dagster_project.lake import write_frame
@@ -218,3 +219,29 @@ def test_a_test_between_the_steps_belongs_to_the_later_one():
         "--select",
         "flags flags_known",
     ]
+
+
+def test_a_forced_rebuild_forgets_every_record_and_no_data(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+):
+    _write_warehouse(settings, 1)
+    state = WarehouseState(settings.cache / "warehouse_state.json", {"a": Built("f", "r")})
+    state.save(settings)
+    outcomes = settings.lake / "derived" / "outcomes.json"
+    records = [state.path, gates.record_path(settings), outcomes]
+    for path in records[1:]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    data = {p: p.read_bytes() for p in settings.lake.rglob("*.parquet")}
+    _forget(settings)
+    assert not any(path.exists() for path in records)
+    assert {p: p.read_bytes() for p in settings.lake.rglob("*.parquet")} == data
+    assert settings.warehouse.exists()
+    assert "REBUILD" in capsys.readouterr().out
+    _forget(settings)  # nor is anything amiss where there is no record
+
+
+@pytest.mark.parametrize(("given", "rebuild"), [("", False), ("1", True), ("0", False)])
+def test_the_switch_of_a_rebuild(given: str, rebuild: bool, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PILOT_PANEL_REBUILD", given)
+    assert Settings().rebuild is rebuild
