@@ -86,6 +86,10 @@ def _observations() -> list[dict]:
     rows.append(
         {**_cell("110000", 2022, "地区生产总值", "亿元", 1.0), "entity_printed": "无此城市"}
     )
+    country = {"section": "national", "scope": "unspecified", "entity_printed": "全国"}
+    brought = {**country, "source": "exchange_rate", "file": "tables/exchange_rate/rate.csv"}
+    for year, rate in ((2015, 622.84), (2016, 6.5)):
+        rows.append(_cell("110000", year, "cny_per_usd", "元/美元", rate, **brought))
     return rows
 
 
@@ -252,6 +256,19 @@ def test_columns_carry_comments_and_the_dictionary_repeats_them(warehouse):
     )
     both = published.merge(dictionary, on=["table_name", "column_name"], how="left")
     assert (both["comment"] == both["definition"]).all()
+
+
+def test_a_rate_per_100_dollars_does_not_replace_the_shipped_one(warehouse):
+    sql = "select * from national_constants where variable = 'cny_per_usd_nbs'"
+    rates = _query(warehouse, sql).set_index("year")
+    assert rates.loc[2015, "value"] == 6.2284
+    assert rates.loc[2015, "confidence"] != "brought"
+    assert (
+        "622.84 元/美元 (tables/exchange_rate/rate.csv | Sheet1 | C5) is outside the range"
+        in (rates.loc[2015, "not_used"])
+    )
+    assert tuple(rates.loc[2016, ["value", "confidence"]]) == (6.5, "brought")
+    assert rates["not_used"].notna().sum() == 1
 
 
 def test_treated_shares_are_those_of_the_rosters(warehouse):
