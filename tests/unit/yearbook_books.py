@@ -7,6 +7,8 @@ from pathlib import Path
 import openpyxl
 import xlwt
 
+from dagster_project.extract.yearbook import read_file
+
 
 def write_book(path: Path, sheets, merges=()):
     """Write sheets (name -> rows of cells) in the format that the file's ending names.
@@ -44,3 +46,26 @@ def write_book(path: Path, sheets, merges=()):
             )
     book.save(path)
     return path
+
+
+def read(tmp_path, rows, *, name="2-1 表.xlsx", edition="2010", merges=(), **options):
+    path = write_book(tmp_path / "yearbook" / edition / name, rows, merges)
+    return read_file(path, relative_to=tmp_path, **options)
+
+
+def values(result):
+    frame = result.observations
+    return {
+        (r.entity_printed, r.indicator_key, r.scope): r.value for r in frame.itertuples(index=False)
+    }
+
+
+PLAIN = [
+    ["2-1 人口状况", "", ""],
+    ["单位：万人", "", ""],
+    ["城市", "年末总人口", "年平均人口"],
+    ["北京市", 1245.83, 1237.5],
+    ["河北省", "", ""],
+    ["石家庄市", "977.41", "—"],
+    ["唐山市", "733①", "…"],
+]
